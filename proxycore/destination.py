@@ -1,0 +1,57 @@
+"""Where a request goes, and the request itself: what the router decides on."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Literal, NamedTuple, TypeAlias
+
+Network: TypeAlias = Literal["tcp", "udp"]
+IPAddress: TypeAlias = IPv4Address | IPv6Address
+HostPort: TypeAlias = tuple[str, int]
+
+
+class Destination(NamedTuple):
+    """An address on a network. `host` is a domain as it was written, or an IP address (v4-mapped IPv6 is IPv4)."""
+
+    network: Network
+    host: str | IPAddress
+    port: int
+
+    @property
+    def domain(self) -> str | None:
+        return self.host if isinstance(self.host, str) else None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if isinstance(self.host, IPv6Address) else self.host
+        return f"{self.network}:{host}:{self.port}"
+
+
+def parse_host(text: str) -> str | IPAddress:
+    """Read a host as Xray does: blanks and the brackets of `[::1]` are dropped, an IP literal is an IP, the rest a domain."""
+    text = text.strip()
+    if text[:1] == "[" and text[-1:] == "]":
+        text = text[1:-1]
+    if text[:1].isdigit() or ":" in text:
+        try:
+            return unmapped(ip_address(text))
+        except ValueError:
+            return text
+    return text
+
+
+def unmapped(ip: IPAddress) -> IPAddress:
+    """`ip`, or the IPv4 address that it wraps (::ffff:a.b.c.d)."""
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
+
+
+class Request(NamedTuple):
+    """One thing to be carried: a connection, or a flow of datagrams. The router sees this and nothing else."""
+
+    destination: Destination
+    inbound_tag: str
+    source: HostPort | None = None      # None: not known (a session that a bridge received)
+    local: HostPort | None = None       # the address the client connected to
+    user: str = ""                      # e-mail of the authenticated credential
+    level: int = 0                      # policy level of that credential

@@ -1,0 +1,124 @@
+"""The one shape that everything which carries bytes has.
+
+A socket, a mux session, a VMess body: each is a `Stream`. Two streams are joined by making each the other's
+`peer`; from then on bytes travel by plain calls, without a task, queue or future per chunk:
+
+    a client's socket reads    -> socket.peer.write(data)       (socket.peer is, say, a mux session)
+    the mux session is full    -> session.peer.pause()          (session.peer is the socket: it stops reading)
+
+So a stream's methods are what *others* do to it, and it calls the same methods on its `peer` to tell what
+happened at its own far end. A layer that transforms bytes (VMess over a socket) is two streams, one face for
+each neighbour.
+
+The rules that keep this sound:
+
+* `write` gets a buffer that is valid during the call only (it may be a view of a reused read buffer). Who needs
+  it longer copies it.
+* `pause` asks, it does not promise: what was already on its way (at most one read) may still be written.
+* `close` and `abort` are final and may be called twice. A stream that ended tells its peer once, and never calls it again.
+* No method raises for anything that a far end did.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from proxycore.destination import Destination
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class Stream:
+    """A full-duplex byte stream, seen from its neighbour. Subclasses implement every method."""
+
+    __slots__ = ("peer",)
+
+    peer: Stream
+
+    def write(self, data: Buffer) -> None:
+        """Send `data` on; it is valid during this call only."""
+        raise NotImplementedError
+
+    def write_eof(self) -> None:
+        """Nothing more will be written; the other direction stays open."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End both directions in order: what was written is still sent, what comes in is thrown away."""
+        raise NotImplementedError
+
+    def abort(self, error: Exception | None) -> None:
+        """End both directions now; unsent data is dropped. `error` says why, for the log."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Stop giving data to the peer, which cannot take more just now."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Go on giving data to the peer."""
+        raise NotImplementedError
+
+
+class PacketStream:
+    """The same for datagrams: packets keep their borders, may be lost, and can each have an address.
+
+    There is no back-pressure: who cannot send a packet drops it.
+    """
+
+    __slots__ = ("peer",)
+
+    peer: PacketStream
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        """Send one datagram, valid during this call only.
+
+        `address` is its destination (towards an outbound) or its source (back towards the client); None means
+        the destination that the flow was opened with.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the flow. May be called twice."""
+        raise NotImplementedError
+
+
+class NullStream(Stream):
+    """Takes everything and does nothing: the peer of a stream that has ended or is not joined yet."""
+
+    __slots__ = ()
+
+    def write(self, data: Buffer) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def abort(self, error: Exception | None) -> None:
+        pass
+
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+
+class NullPacketStream(PacketStream):
+    """The same for datagrams."""
+
+    __slots__ = ()
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+NULL_STREAM = NullStream()
+NULL_PACKETS = NullPacketStream()
