@@ -1,0 +1,1 @@
+"""Sockets, names and timers: everything that touches the operating system."""

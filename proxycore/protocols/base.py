@@ -1,0 +1,115 @@
+"""The contract between a protocol's folder and the rest: what a protocol provides, and what it is given.
+
+A protocol never opens a listening socket and never resolves a name. It is given streams that were accepted
+(`Inbound.accept`) or a `dial` that returns one; transports and security are below it, routing is beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from proxycore.destination import Destination, HostPort, Network, Request
+from proxycore.net.wheel import Wheel
+from proxycore.stream import PacketStream, Stream
+
+
+class Settings(BaseModel):
+    """Base of every settings model. Keys that a model does not know are kept, and reported by the document reader."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True)
+
+
+class Dispatcher(Protocol):
+    """Routes a request and joins its stream to the outbound that was chosen. Returns at once and never raises."""
+
+    def dispatch(self, request: Request, stream: Stream) -> None:
+        """Join `stream`. Its `peer` is set on return; where nothing can carry it, it is aborted."""
+
+    def dispatch_packets(self, request: Request, packets: PacketStream) -> None:
+        """The same for a flow of datagrams."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundContext:
+    """What an inbound is built with. `path` is its place in the document (`inbounds[0]`), for errors."""
+
+    tag: str
+    path: str
+    dispatcher: Dispatcher
+    wheel: Wheel
+    now: Callable[[], float]            # Unix time, seconds
+    port: int = 0                       # the (first) listening port
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundContext:
+    """What an outbound is built with. `path` is its place in the document (`outbounds[0]`), for errors."""
+
+    tag: str
+    path: str
+    dial: Callable[[Destination], Stream]
+    """A stream that is still connecting: writes are kept (bounded) until it has; if it cannot, its peer is aborted
+    with DialError. Set its `peer` before returning to the loop."""
+    wheel: Wheel
+    now: Callable[[], float]
+
+
+class Inbound:
+    """The accepting side of one configured inbound."""
+
+    networks: frozenset[Network] = frozenset({"tcp"})
+
+    def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
+        """Take over an accepted stream: set its `peer` before returning."""
+        raise NotImplementedError
+
+    def accept_packets(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
+        """Take over the flow of datagrams of one client address."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """No more will be accepted; what runs goes on."""
+
+
+class Outbound:
+    """The dialling side of one configured outbound, portal or balancer."""
+
+    tag: str
+
+    def open(self, request: Request, stream: Stream) -> None:
+        """Carry `stream`: set both `peer`s before returning. Failure is told by `stream.abort(error)`, never raised."""
+        raise NotImplementedError
+
+    def open_packets(self, request: Request, packets: PacketStream) -> None:
+        """The same for a flow of datagrams."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing new will be opened; what runs goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSide:
+    settings: type[Settings]
+    build: Callable[[Any, InboundContext], Inbound]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSide:
+    settings: type[Settings]
+    build: Callable[[Any, OutboundContext], Outbound]
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSpec:
+    """One protocol. `name` is how we write it; `aliases` are the other names that cores use for it."""
+
+    name: str
+    title: str
+    aliases: Sequence[str] = field(default=())
+    inbound: InboundSide | None = None
+    outbound: OutboundSide | None = None
