@@ -1,0 +1,1 @@
+"""Sans-I/O parts that the codecs of several protocols share."""
