@@ -1,0 +1,1 @@
+"""The control plane: what should run, who may change it, what happened."""
