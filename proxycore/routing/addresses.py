@@ -1,0 +1,162 @@
+"""IP entries of a rule: an address or a CIDR block, each perhaps negated by `!`.
+
+How negation combines is Xray's code, not its documentation: the plain entries are one group and the negated ones
+another ("in none of its entries"), and it is enough when one of the groups holds. A negated group without an entry
+of an address family never holds for addresses of that family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+
+from proxycore.destination import IPAddress, Request
+from proxycore.routing.condition import Condition, Side, some_of
+
+_LISTS = ("geoip", "ext", "ext-ip")
+_MAPPED_PREFIX = 0xFFFF          # the bits above an IPv4 address in ::ffff:a.b.c.d
+_REMEMBERED_ADDRESSES = 4096     # client addresses whose text was read lately
+_BITS = {4: 32, 6: 128}
+
+
+class AddressEntry(NamedTuple):
+    version: int            # 4 or 6; a v4-mapped block is an IPv4 block
+    prefix: int             # the leading `length` bits, as a number
+    length: int
+    is_negated: bool
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_address(text: str) -> AddressEntry:
+    """Read one entry. Host bits below the prefix are dropped. Raises ValueError with one sentence."""
+    plain = text.lstrip("!")
+    is_negated = (len(text) - len(plain)) % 2 == 1
+    name, colon, _ = plain.partition(":")
+    if colon and name in _LISTS:
+        raise ValueError(f"`{name}:` lists are known to Xray, not run by this version")
+    host, slash, bits = plain.partition("/")
+    try:
+        if "%" in host:
+            raise ValueError
+        address = ip_address(host)
+    except ValueError:
+        raise ValueError("an IP address or a CIDR block such as 10.0.0.0/8 is expected") from None
+    width = _BITS[address.version]
+    length = width
+    if slash:
+        if not (bits.isascii() and bits.isdigit() and len(bits) <= 3 and int(bits) <= width):
+            raise ValueError(f"the prefix length must be a number from 0 to {width}")
+        length = int(bits)
+    version, number = _plain(address)
+    if version != address.version:
+        if length < _BITS[6] - _BITS[4]:        # a block that holds more than the mapped addresses stays IPv6
+            version, number = 6, int(address)
+        else:
+            length -= _BITS[6] - _BITS[4]
+    return AddressEntry(version, number >> (_BITS[version] - length), length, is_negated, text)
+
+
+def _plain(address: IPAddress) -> tuple[int, int]:
+    number = int(address)
+    if isinstance(address, IPv4Address):
+        return 4, number
+    if number >> 32 == _MAPPED_PREFIX:
+        return 4, number & 0xFFFFFFFF
+    return 6, number
+
+
+@lru_cache(maxsize=_REMEMBERED_ADDRESSES)
+def read_address(text: str) -> IPAddress | None:
+    """A socket's address text as an IP; None for what is no address (a unix socket's path)."""
+    try:
+        return ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def address_of(request: Request, side: Side) -> IPAddress | None:
+    """The address on that side of the request, if it is known and an address."""
+    if side == "destination":
+        host = request.destination.host
+        return None if isinstance(host, str) else host
+    known = request.source if side == "source" else request.local
+    return None if known is None else read_address(known[0])
+
+
+class Blocks:
+    """Many CIDR blocks of one group, one set per prefix length."""
+
+    __slots__ = ("_v4", "_v6")
+
+    def __init__(self, entries: Iterable[AddressEntry]) -> None:
+        by_length: dict[tuple[int, int], set[int]] = {}
+        for entry in entries:
+            by_length.setdefault((entry.version, entry.length), set()).add(entry.prefix)
+        self._v4 = tuple((32 - length, frozenset(blocks)) for (version, length), blocks in by_length.items() if version == 4)
+        self._v6 = tuple((128 - length, frozenset(blocks)) for (version, length), blocks in by_length.items() if version == 6)
+
+    def contain(self, version: int, number: int) -> bool:
+        return any(number >> shift in blocks for shift, blocks in (self._v4 if version == 4 else self._v6))
+
+    def have(self, version: int) -> bool:
+        """Whether there is any block of this family."""
+        return bool(self._v4 if version == 4 else self._v6)
+
+
+class AddressCondition(Condition):
+    """The address on one side of the request is in the entries."""
+
+    __slots__ = ("_negated", "_plain", "entries", "side")
+
+    def __init__(self, side: Side, entries: Sequence[AddressEntry]) -> None:
+        self.side = side
+        self.entries = tuple(entries)
+        self._plain = Blocks(entry for entry in entries if not entry.is_negated)
+        self._negated = Blocks(entry for entry in entries if entry.is_negated)
+
+    @property
+    def has_negation(self) -> bool:
+        return any(entry.is_negated for entry in self.entries)
+
+    def holds(self, request: Request) -> bool:
+        address = address_of(request, self.side)
+        if address is None:
+            return False
+        version, number = _plain(address)
+        if self._plain.contain(version, number):
+            return True
+        return self._negated.have(version) and not self._negated.contain(version, number)
+
+    def why(self, request: Request) -> str:
+        address = address_of(request, self.side)
+        if address is None:
+            if self.side == "destination":
+                return f"the target {request.destination.host} is a domain, and names are not resolved for routing"
+            return f"the {self.side} address is not known"
+        verb = "fits" if self.holds(request) else "does not fit"
+        return f"the {self.side} address {address} {verb} {some_of([str(entry) for entry in self.entries])}"
+
+
+class AddressIndex:
+    """Which rules have a block that an address lies in."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self) -> None:
+        self._tables: dict[int, dict[int, dict[int, list[int]]]] = {4: {}, 6: {}}
+
+    def add(self, entry: AddressEntry, rule: int) -> None:
+        by_prefix = self._tables[entry.version].setdefault(_BITS[entry.version] - entry.length, {})
+        by_prefix.setdefault(entry.prefix, []).append(rule)
+
+    def find(self, address: IPv4Address | IPv6Address) -> list[int]:
+        version, number = _plain(address)
+        found: list[int] = []
+        for shift, by_prefix in self._tables[version].items():
+            found += by_prefix.get(number >> shift, ())
+        return found
