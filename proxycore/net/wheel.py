@@ -13,6 +13,7 @@ from typing import Protocol
 
 STEP_S = 1.0
 _SLOTS = 1024          # a longer period is cut into laps of this many steps
+_DUE = -2             # taken out of its slot in this turn, not yet called
 _log = logging.getLogger("xrev.wheel")
 
 
@@ -47,7 +48,7 @@ class Wheel:
         """Stop watching `obj`; nothing happens if it was not watched."""
         if obj.wheel_slot >= 0:
             self._slots[obj.wheel_slot].pop(id(obj), None)
-            obj.wheel_slot = -1
+        obj.wheel_slot = -1
 
     def turn(self) -> None:
         """One step of time has passed."""
@@ -57,10 +58,11 @@ class Wheel:
             return
         self._slots[self._now] = {}
         for obj in due.values():
-            obj.wheel_slot = -1
+            obj.wheel_slot = _DUE
         for obj in due.values():
-            if obj.wheel_slot >= 0:         # watched again meanwhile by another object's callback
+            if obj.wheel_slot != _DUE:      # watched again, or forgotten, by another object's callback
                 continue
+            obj.wheel_slot = -1
             try:
                 period_s = obj.on_watch()
             except Exception:

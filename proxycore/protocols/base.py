@@ -7,12 +7,13 @@ A protocol never opens a listening socket and never resolves a name. It is given
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from proxycore.destination import Destination, HostPort, Network, Request
+from proxycore.net.resolve import Strategy
 from proxycore.net.wheel import Wheel
 from proxycore.stream import PacketStream, Stream
 
@@ -33,6 +34,23 @@ class Dispatcher(Protocol):
         """The same for a flow of datagrams."""
 
 
+class Dial(Protocol):
+    """Makes an outgoing TCP stream."""
+
+    def __call__(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
+        """A stream that is still connecting: writes are kept (bounded) until it has; if it cannot, its peer is
+        aborted with DialError. Set its `peer` before returning to the loop."""
+
+
+class OpenUdp(Protocol):
+    """Makes an outgoing flow of datagrams."""
+
+    def __call__(
+        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
+    ) -> PacketStream:
+        """Datagrams without an address go to `default`. With `hides_source` answers come without theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundContext:
     """What an inbound is built with. `path` is its place in the document (`inbounds[0]`), for errors."""
@@ -51,9 +69,8 @@ class OutboundContext:
 
     tag: str
     path: str
-    dial: Callable[[Destination], Stream]
-    """A stream that is still connecting: writes are kept (bounded) until it has; if it cannot, its peer is aborted
-    with DialError. Set its `peer` before returning to the loop."""
+    dial: Dial
+    open_udp: OpenUdp
     wheel: Wheel
     now: Callable[[], float]
 
@@ -110,6 +127,13 @@ class ProtocolSpec:
 
     name: str
     title: str
-    aliases: Sequence[str] = field(default=())
+    is_carrier: bool = False            # its connections lead from core to core, and may carry many sessions
+    aliases: Sequence[str] = ()
     inbound: InboundSide | None = None
     outbound: OutboundSide | None = None
+
+
+__all__ = [
+    "Dial", "Dispatcher", "Inbound", "InboundContext", "InboundSide", "OpenUdp", "Outbound", "OutboundContext", "OutboundSide",
+    "ProtocolSpec", "Settings", "Strategy",
+]  # fmt: skip

@@ -1,0 +1,101 @@
+"""Where a request meets the router: the outbound that was chosen takes the stream over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from proxycore.destination import Destination, Request
+from proxycore.errors import LinkDown, ProxyError
+from proxycore.mux.pool import MUX_DOMAIN
+from proxycore.mux.server import MuxServer
+from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.wheel import Wheel
+from proxycore.protocols.base import Outbound
+from proxycore.routing.router import Router
+from proxycore.stream import NULL_PACKETS, NULL_STREAM, PacketStream, Stream
+
+_log = logging.getLogger("xrev.dispatch")
+
+
+class Access(Protocol):
+    """The access log."""
+
+    def accepted(self, request: Request, out_tag: str) -> None: ...
+
+    def rejected(self, request: Request, reason: str) -> None: ...
+
+
+class RoutingDispatcher:
+    """Routes requests that come out of a tunnel, or from our own bridges."""
+
+    def __init__(self, router: Router, outbounds: Mapping[str, Outbound], access: Access) -> None:
+        self.router = router
+        self.outbounds = outbounds
+        self._access = access
+
+    def dispatch(self, request: Request, stream: Stream) -> None:
+        outbound = self._choose(request)
+        if outbound is None:
+            stream.peer = NULL_STREAM
+            stream.abort(LinkDown("no outbound"))
+            return
+        try:
+            outbound.open(request, stream)
+        except ProxyError as error:
+            stream.abort(error)
+        except Exception:       # a bug of ours must cost this one connection only
+            _log.exception("outbound %s", outbound.tag)
+            stream.abort(None)
+
+    def dispatch_packets(self, request: Request, packets: PacketStream) -> None:
+        outbound = self._choose(request)
+        if outbound is None:
+            packets.peer = NULL_PACKETS
+            packets.close()
+            return
+        try:
+            outbound.open_packets(request, packets)
+        except ProxyError as error:
+            _log.info("%s: %s", request.destination, error)
+            packets.close()
+        except Exception:
+            _log.exception("outbound %s", outbound.tag)
+            packets.close()
+
+    def _choose(self, request: Request) -> Outbound | None:
+        tag = self.router.pick(request)
+        outbound = self.outbounds.get(tag) if tag is not None else None
+        if outbound is None:
+            self._access.rejected(request, "no outbound")
+        else:
+            self._access.accepted(request, outbound.tag)
+        return outbound
+
+
+class InboundDispatcher:
+    """The same for requests that an inbound accepted: there a request for v1.mux.cool is a carrier of many more."""
+
+    def __init__(self, inner: RoutingDispatcher, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+        self._inner = inner
+        self._loop = loop
+        self._wheel = wheel
+
+    def dispatch(self, request: Request, stream: Stream) -> None:
+        if request.destination.host != MUX_DOMAIN:
+            self._inner.dispatch(request, stream)
+            return
+
+        def accept_stream(destination: Destination, session: MuxSession) -> None:
+            self._inner.dispatch(request._replace(destination=destination), session)
+
+        def accept_packets(destination: Destination, packets: MuxPacketSession) -> None:
+            self._inner.dispatch_packets(request._replace(destination=destination), packets)
+
+        carrier = MuxServer(self._loop, self._wheel, accept_stream, accept_packets)
+        carrier.peer, stream.peer = stream, carrier
+
+    def dispatch_packets(self, request: Request, packets: PacketStream) -> None:
+        self._inner.dispatch_packets(request, packets)

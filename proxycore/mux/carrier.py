@@ -1,0 +1,318 @@
+"""One carrier: a stream that many sessions share, and who of them may send next.
+
+While the carrier takes everything, what a session writes is framed at once and leaves at the end of the loop's
+turn, together with what the others wrote in it. When the carrier is full, each session keeps its own data, its
+source is paused, and the sessions take turns as the carrier drains: what is short goes first, the rest in equal parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from proxycore.errors import LinkDown, PeerError, ProxyError
+from proxycore.mux import codec
+from proxycore.mux.session import SESSION_BUFFER_BYTES, MuxPacketSession, MuxSession
+from proxycore.net.wheel import Wheel
+from proxycore.stream import NULL_STREAM, Buffer, Stream
+
+STREAM_FRAME_BYTES = 65535
+"""Payload of one frame. Every known reader takes it; turns between sessions are taken in smaller parts, below."""
+
+TURN_BYTES = 64 * 1024
+"""What is gathered before it is handed to the carrier without waiting for the end of the loop's turn."""
+
+QUANTUM_BYTES = 16 * 1024
+"""What a session may send in its turn while the carrier is full."""
+
+EXPRESS_BYTES = 4 * 1024
+"""A session with no more than this waiting goes before those with more."""
+
+CARRIER_BUFFER_BYTES = 8 * 1024 * 1024
+"""What may wait for slow readers of all sessions together before the carrier is no longer read."""
+
+PROCESS_BUFFER_BYTES = 256 * 1024 * 1024
+"""The same for all carriers of this process."""
+
+PACKET_BACKLOG_BYTES = 256 * 1024
+"""Datagrams are dropped while this much is gathered and not taken."""
+
+MAX_REFUSED_IDS = 4096
+"""Session ids that are remembered as ended here, so that what is in flight for them is answered once at the most."""
+
+V2RAY_PACKET_BYTES = 2048
+"""V2Ray's reader gives up a whole carrier for a larger datagram; Xray's for one above XRAY_PACKET_BYTES."""
+XRAY_PACKET_BYTES = 8192
+
+Session = MuxSession | MuxPacketSession
+_log = logging.getLogger("xrev.mux")
+_process_waiting = 0        # bytes, all carriers
+
+
+class Carrier(Stream):
+    """What both sides have in common. `peer` is the stream below; `write` is what came from it."""
+
+    __slots__ = (
+        "_blocked", "_bulk", "_decoder", "_express", "_is_stalled", "_is_scheduled", "_loop", "_refused", "_slow", "_turn",
+        "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened", "received", "sent", "sessions", "waiting_bytes", "wheel",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, *, is_client: bool) -> None:
+        self.peer: Stream = NULL_STREAM
+        self.wheel = wheel
+        self.is_client = is_client
+        self.sessions: dict[int, Session] = {}
+        self.opened = 0                 # sessions ever opened on this carrier
+        self.sent = 0                   # bytes of frames
+        self.received = 0
+        self.max_packet_bytes = V2RAY_PACKET_BYTES
+        self.ended = False
+        self.error: ProxyError | None = None    # why it ended
+        self.on_ended: Callable[[Carrier], None] | None = None
+        self.waiting_bytes = 0          # for slow readers of all sessions
+        self._loop = loop
+        self._decoder = codec.FrameDecoder(self._on_frame)
+        self._turn = bytearray()
+        self._is_scheduled = False
+        self._blocked = False
+        self._express: deque[MuxSession] = deque()
+        self._bulk: deque[MuxSession] = deque()
+        self._slow: set[MuxSession] = set()     # above SESSION_BUFFER_BYTES
+        self._is_stalled = False
+        self._refused: set[int] = set()
+
+    # what the stream below does
+
+    def write(self, data: Buffer) -> None:
+        if self.ended:
+            return
+        self.received += len(data)
+        try:
+            self._decoder.feed(data)
+        except PeerError as error:
+            _log.info("carrier ended: %s", error)
+            self.fail(error)
+
+    def write_eof(self) -> None:
+        self.fail(LinkDown("the other side closed the carrier"))
+
+    def close(self) -> None:
+        self.fail(LinkDown("the carrier was closed"))
+
+    def abort(self, error: Exception | None) -> None:
+        self.fail(error if isinstance(error, ProxyError) else LinkDown(str(error or "the carrier was lost")))
+
+    def pause(self) -> None:
+        self._blocked = True
+
+    def resume(self) -> None:
+        if self._blocked:
+            self._blocked = False
+            self._serve()
+
+    # what sessions do
+
+    def send(self, session: MuxSession, data: Buffer) -> None:
+        """Payload of `session`: framed now if the carrier takes it, else kept until its turn."""
+        if self._blocked or session.tx is not None:
+            self._keep(session, data)
+            return
+        size = len(data)
+        turn = self._turn
+        if size <= STREAM_FRAME_BYTES:
+            turn += codec.keep_head(4, session.id, codec.KEEP, codec.OPTION_DATA, size)
+            turn += data
+        else:
+            view = memoryview(data)
+            for start in range(0, size, STREAM_FRAME_BYTES):
+                piece = view[start : start + STREAM_FRAME_BYTES]
+                turn += codec.keep_head(4, session.id, codec.KEEP, codec.OPTION_DATA, len(piece))
+                turn += piece
+        if len(turn) >= TURN_BYTES:
+            self._flush()
+        elif not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._on_turn_end)
+
+    def send_packet(self, frame: bytes) -> None:
+        """A whole frame with a datagram; dropped while the carrier is full."""
+        if not self._blocked or len(self._turn) < PACKET_BACKLOG_BYTES:
+            self.send_frame(frame)
+
+    def send_frame(self, frame: bytes) -> None:
+        """A whole frame; it leaves at the end of the loop's turn."""
+        self._turn += frame
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._on_turn_end)
+
+    def finish(self, session: MuxSession, *, is_error: bool) -> None:
+        """Send an End after what `session` still has to send, and forget it then."""
+        if session.tx is not None:
+            session.ending = True
+            return
+        self._forget(session.id, session)
+        if not self.ended:
+            self.send_frame(codec.encode_end(session.id, is_error=is_error))
+        session.finished()
+
+    def finish_packets(self, session: MuxPacketSession) -> None:
+        self._forget(session.id, session)
+        if not self.ended:
+            self.send_frame(codec.encode_end(session.id))
+
+    def waits(self, session: MuxSession, change: int) -> None:
+        """`change` more bytes wait for the reader of `session`. Above a bound the carrier is not read until they went."""
+        global _process_waiting
+        _process_waiting += change
+        self.waiting_bytes += change
+        if session.rx_bytes > SESSION_BUFFER_BYTES:
+            self._slow.add(session)
+        elif self._slow and session.rx_bytes <= SESSION_BUFFER_BYTES // 2:
+            self._slow.discard(session)
+        if self._is_stalled:
+            if (
+                not self._slow
+                and self.waiting_bytes <= CARRIER_BUFFER_BYTES // 2
+                and (_process_waiting <= PROCESS_BUFFER_BYTES or not self.waiting_bytes)
+            ):
+                self._is_stalled = False
+                self.peer.resume()
+        elif self._slow or self.waiting_bytes > CARRIER_BUFFER_BYTES or (
+            change > 0 and _process_waiting > PROCESS_BUFFER_BYTES
+        ):
+            self._is_stalled = True
+            self.peer.pause()
+
+    # frames that came
+
+    def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> codec.Receiver | None:
+        if status == codec.KEEP:
+            session = self.sessions.get(session_id)
+            if session is None:
+                if option & codec.OPTION_DATA:
+                    self._refuse(session_id)
+                return None
+            if session.is_packet and len(extra):
+                session.next_address = codec.decode_packet_address(extra)  # type: ignore[union-attr]
+            return session
+        if status == codec.END:
+            session = self.sessions.pop(session_id, None)
+            if session is not None:
+                session.remote_end()
+            return None
+        if status == codec.NEW:
+            return self._on_new(session_id, extra)
+        if status == codec.KEEP_ALIVE:
+            return None
+        raise PeerError(f"unknown mux status {status}")
+
+    def _on_new(self, session_id: int, extra: Buffer) -> codec.Receiver | None:
+        """A session was opened by the other side, which only a mux client does."""
+        return None
+
+    def _refuse(self, session_id: int) -> None:
+        """Answer data for a session that does not exist, once."""
+        if session_id in self._refused:
+            return
+        if len(self._refused) >= MAX_REFUSED_IDS:
+            self._refused.clear()
+        self._refused.add(session_id)
+        self.send_frame(codec.encode_end(session_id))
+
+    # taking turns
+
+    def _keep(self, session: MuxSession, data: Buffer) -> None:
+        if session.tx is None:
+            session.tx = []
+            (self._express if len(data) <= EXPRESS_BYTES else self._bulk).append(session)
+        session.tx.append(bytes(data))
+        session.tx_bytes += len(data)
+        session.peer.pause()
+
+    def _serve(self) -> None:
+        """Let the waiting sessions send until the carrier is full again or none waits."""
+        while not self._blocked and not self.ended:
+            if self._express:
+                session = self._express.popleft()
+                budget = session.tx_bytes
+            elif self._bulk:
+                session = self._bulk.popleft()
+                budget = QUANTUM_BYTES
+            else:
+                break
+            if session.tx is None:      # ended meanwhile
+                continue
+            self._take(session, budget)
+            if len(self._turn) >= QUANTUM_BYTES:
+                self._flush()
+        if self._turn and not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._on_turn_end)
+
+    def _take(self, session: MuxSession, budget: int) -> None:
+        """Frame up to `budget` bytes of what waits in `session`, and put it at the end of the row if more does."""
+        tx = session.tx
+        assert tx is not None
+        while tx and budget > 0:
+            data = tx[0]
+            if len(data) <= budget:
+                del tx[0]
+            else:
+                tx[0] = data[budget:]
+                data = data[:budget]
+            for start in range(0, len(data), STREAM_FRAME_BYTES):
+                piece = data[start : start + STREAM_FRAME_BYTES] if len(data) > STREAM_FRAME_BYTES else data
+                self._turn += codec.keep_head(4, session.id, codec.KEEP, codec.OPTION_DATA, len(piece))
+                self._turn += piece
+            budget -= len(data)
+            session.tx_bytes -= len(data)
+        if tx:
+            self._bulk.append(session)
+            return
+        session.tx = None
+        if session.ending:
+            self.finish(session, is_error=False)
+        else:
+            session.peer.resume()
+
+    def _on_turn_end(self) -> None:
+        self._is_scheduled = False
+        if self._turn:
+            self._flush()
+
+    def _flush(self) -> None:
+        turn, self._turn = self._turn, bytearray()
+        self.sent += len(turn)
+        self.peer.write(turn)
+
+    # the end
+
+    def _forget(self, session_id: int, session: Session) -> None:
+        """Take `session` out of the table (unless its id has been taken over) and remember that it was ended here."""
+        if self.sessions.get(session_id) is session:
+            del self.sessions[session_id]
+            if len(self._refused) >= MAX_REFUSED_IDS:
+                self._refused.clear()
+            self._refused.add(session_id)
+
+    def fail(self, error: ProxyError) -> None:
+        """The carrier is over: all its sessions end."""
+        if self.ended:
+            return
+        self.ended = True
+        self.error = error
+        sessions, self.sessions = self.sessions, {}
+        for session in sessions.values():
+            session.carrier_lost(error)
+        if self._turn:
+            self._flush()
+        peer, self.peer = self.peer, NULL_STREAM
+        peer.close()
+        self._express.clear()
+        self._bulk.clear()
+        self._slow.clear()
+        if self.on_ended is not None:
+            self.on_ended(self)

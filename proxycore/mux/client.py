@@ -1,0 +1,60 @@
+"""The side of a carrier that opens sessions: a portal, or an outbound with `mux`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from proxycore.destination import Destination
+from proxycore.errors import LinkDown
+from proxycore.mux import codec
+from proxycore.mux.carrier import Carrier
+from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.wheel import Wheel
+
+MAX_LIVE_SESSIONS = 9998
+"""A carrier with this many live sessions is not given another (Xray's ceiling)."""
+
+_IDS = 1 << 16
+
+
+class MuxClient(Carrier):
+    """Opens sessions on a carrier."""
+
+    __slots__ = ("_last_id",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+        super().__init__(loop, wheel, is_client=True)
+        self._last_id = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.ended or len(self.sessions) >= MAX_LIVE_SESSIONS
+
+    def open(self, destination: Destination) -> MuxSession:
+        """A new TCP session; its New frame leaves in this turn of the loop. Raises: LinkDown, the carrier is full."""
+        session_id = self._new_id()
+        session = MuxSession(self, session_id)
+        self.sessions[session_id] = session
+        self.send_frame(codec.encode_new(session_id, destination))
+        return session
+
+    def open_packets(self, destination: Destination, first: bytes = b"") -> MuxPacketSession:
+        """A new UDP session; `first` is a datagram that travels in the New frame. Raises: LinkDown, as above."""
+        session_id = self._new_id()
+        session = MuxPacketSession(self, session_id, destination)
+        self.sessions[session_id] = session
+        self.send_frame(codec.encode_new(session_id, destination, first))
+        return session
+
+    def _new_id(self) -> int:
+        if self.is_full:
+            raise LinkDown("the carrier takes no more sessions")
+        session_id = self._last_id
+        while True:                     # ends: fewer sessions live than there are ids
+            session_id = (session_id + 1) % _IDS or 1
+            if session_id not in self.sessions:
+                break
+        self._last_id = session_id
+        self._refused.discard(session_id)
+        self.opened += 1
+        return session_id

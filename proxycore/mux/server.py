@@ -1,0 +1,56 @@
+"""The side of a carrier that dispatches sessions: a bridge, or an inbound whose client multiplexes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from proxycore.destination import Destination
+from proxycore.mux import codec
+from proxycore.mux.carrier import Carrier
+from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.wheel import Wheel
+from proxycore.stream import Buffer
+
+MAX_LIVE_SESSIONS = 10_000
+"""A New above this is answered with End."""
+
+_log = logging.getLogger("xrev.mux")
+
+AcceptStream = Callable[[Destination, MuxSession], None]
+AcceptPackets = Callable[[Destination, MuxPacketSession], None]
+
+
+class MuxServer(Carrier):
+    """Hands each session to `accept_stream` or `accept_packets`, which set its peer before they return."""
+
+    __slots__ = ("_accept_packets", "_accept_stream")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, wheel: Wheel, accept_stream: AcceptStream, accept_packets: AcceptPackets
+    ) -> None:
+        super().__init__(loop, wheel, is_client=False)
+        self._accept_stream = accept_stream
+        self._accept_packets = accept_packets
+
+    def _on_new(self, session_id: int, extra: Buffer) -> codec.Receiver | None:
+        destination, _optional = codec.decode_new(extra)
+        replaced = self.sessions.pop(session_id, None)
+        if replaced is not None:
+            replaced.remote_end()
+        if len(self.sessions) >= MAX_LIVE_SESSIONS:
+            _log.warning("a carrier has %d sessions: one more refused", MAX_LIVE_SESSIONS)
+            self.send_frame(codec.encode_end(session_id, is_error=True))
+            return None
+        self.opened += 1
+        self._refused.discard(session_id)
+        if destination.network == "udp":
+            packets = MuxPacketSession(self, session_id, destination)
+            self.sessions[session_id] = packets
+            self._accept_packets(destination, packets)
+            return packets
+        session = MuxSession(self, session_id)
+        self.sessions[session_id] = session
+        self._accept_stream(destination, session)
+        return session

@@ -1,0 +1,214 @@
+"""One session of a carrier: as a stream (TCP), or as a flow of datagrams (UDP)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxycore.destination import Destination
+from proxycore.mux.codec import encode_packet
+from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
+
+if TYPE_CHECKING:
+    from proxycore.mux.carrier import Carrier
+
+SESSION_BUFFER_BYTES = 512 * 1024
+"""What may wait for a session's slow reader before the whole carrier is no longer read (bufferSize of the cores)."""
+
+HALF_CLOSE_LINGER_S = 5.0
+"""How long a session whose client has finished sending, and has had no answer to its last bytes, waits for one.
+
+Mux.cool has no half-close: an End is the end of both directions, so an End sent at once would lose the answer.
+"""
+
+
+class MuxSession(Stream):
+    """A TCP session. What its neighbour writes goes to the carrier; `deliver` is what came from the carrier."""
+
+    __slots__ = (
+        "_awaits_answer", "_paused", "_remote_ended", "_rx", "carrier", "ended", "ending", "id", "received",
+        "rx_bytes", "sent", "tx", "tx_bytes", "wheel_slot",
+    )  # fmt: skip
+
+    is_packet = False
+
+    def __init__(self, carrier: Carrier, session_id: int) -> None:
+        self.peer: Stream = NULL_STREAM
+        self.carrier = carrier
+        self.id = session_id
+        self.sent = 0               # bytes taken for the carrier
+        self.received = 0           # bytes that came from the carrier
+        self.tx: list[bytes] | None = None      # waits for its turn on the carrier
+        self.tx_bytes = 0
+        self.rx_bytes = 0           # waits for our neighbour
+        self._rx: list[bytes] | None = None
+        self._paused = False
+        self.ending = False         # an End follows what is in `tx`
+        self._remote_ended = False
+        self.ended = False
+        self._awaits_answer = False     # the last bytes went to the carrier, none came back since
+        self.wheel_slot = -1
+
+    def __repr__(self) -> str:
+        return f"<MuxSession {self.id} sent={self.sent} received={self.received} tx={self.tx_bytes} rx={self.rx_bytes}>"
+
+    # what the neighbour does
+
+    def write(self, data: Buffer) -> None:
+        if self.ended or self.ending:
+            return
+        self.sent += len(data)
+        self._awaits_answer = True
+        self.carrier.send(self, data)
+
+    def write_eof(self) -> None:
+        if self.ended or self.ending:
+            return
+        if self.carrier.is_client and self._awaits_answer and not self._remote_ended:
+            self.carrier.wheel.watch(self, HALF_CLOSE_LINGER_S)
+            return
+        self._finish()
+
+    def on_watch(self) -> float | None:
+        """The time to wait for an answer is over."""
+        if not self.ended and not self.ending:
+            if not self._awaits_answer and self._rx is not None:
+                return HALF_CLOSE_LINGER_S      # the answer came, its reader is slow
+            self._finish()
+        return None
+
+    def close(self) -> None:
+        self.peer = NULL_STREAM
+        if self.ended:
+            self._drop_rx()
+        elif not self.ending:
+            self.carrier.finish(self, is_error=False)
+
+    def abort(self, error: Exception | None) -> None:
+        self.peer = NULL_STREAM
+        if self.ended:
+            self._drop_rx()
+            return
+        self.drop_tx()
+        self.carrier.finish(self, is_error=True)
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        rx = self._rx
+        if rx is None:
+            return
+        while rx and not self._paused:
+            data = rx.pop(0)
+            self.rx_bytes -= len(data)
+            self.carrier.waits(self, -len(data))
+            self.peer.write(data)
+        if not rx:
+            self._rx = None
+            if self._remote_ended:
+                self._end_towards_peer()
+
+    # what the carrier does
+
+    def deliver(self, data: Buffer) -> None:
+        """Payload came; valid during the call only."""
+        self.received += len(data)
+        self._awaits_answer = False
+        if not self._paused and self._rx is None:
+            self.peer.write(data)
+            return
+        if self.peer is NULL_STREAM:
+            return
+        if self._rx is None:
+            self._rx = []
+        self._rx.append(bytes(data))
+        self.rx_bytes += len(data)
+        self.carrier.waits(self, len(data))
+
+    def remote_end(self) -> None:
+        """The other side ended the session: our neighbour gets what is still waiting, then the end."""
+        self.drop_tx()
+        self.ended = True
+        self._remote_ended = True
+        if self._rx is None:
+            self._end_towards_peer()
+
+    def carrier_lost(self, error: Exception) -> None:
+        """There is no carrier any more."""
+        self.drop_tx()
+        self._drop_rx()
+        self.ended = True
+        self.carrier.wheel.forget(self)
+        peer, self.peer = self.peer, NULL_STREAM
+        peer.abort(error)
+
+    def drop_tx(self) -> None:
+        self.tx = None
+        self.tx_bytes = 0
+
+    def finished(self) -> None:
+        """The carrier has put our End on its way."""
+        self.ended = True
+        self._drop_rx()
+        self.carrier.wheel.forget(self)
+        peer, self.peer = self.peer, NULL_STREAM
+        peer.close()
+
+    def _finish(self) -> None:
+        self.carrier.finish(self, is_error=False)
+
+    def _end_towards_peer(self) -> None:
+        self.carrier.wheel.forget(self)
+        peer, self.peer = self.peer, NULL_STREAM
+        peer.close()
+
+    def _drop_rx(self) -> None:
+        if self._rx is not None:
+            self._rx = None
+            waited, self.rx_bytes = self.rx_bytes, 0
+            self.carrier.waits(self, -waited)
+
+
+class MuxPacketSession(PacketStream):
+    """A UDP session."""
+
+    __slots__ = ("carrier", "destination", "ended", "id", "next_address")
+
+    is_packet = True
+
+    def __init__(self, carrier: Carrier, session_id: int, destination: Destination) -> None:
+        self.peer: PacketStream = NULL_PACKETS
+        self.carrier = carrier
+        self.id = session_id
+        self.destination = destination
+        self.next_address: Destination | None = None     # of the datagram whose metadata was just read
+        self.ended = False
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        if not self.ended and 0 < len(data) <= self.carrier.max_packet_bytes:
+            if address == self.destination and self.carrier.is_client:
+                address = None
+            self.carrier.send_packet(encode_packet(self.id, data, address))
+
+    def close(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self.peer = NULL_PACKETS
+            self.carrier.finish_packets(self)
+
+    def deliver(self, data: Buffer) -> None:
+        """One datagram came; valid during the call only."""
+        address, self.next_address = self.next_address, None
+        self.peer.write_packet(data, address)
+
+    def remote_end(self) -> None:
+        self._end()
+
+    def carrier_lost(self, error: Exception) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        peer, self.peer = self.peer, NULL_PACKETS
+        peer.close()

@@ -1,0 +1,136 @@
+"""Listening TCP sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+from proxycore.destination import HostPort
+from proxycore.errors import ConfigError
+from proxycore.net.dial import tune, tune_carrier
+from proxycore.net.socket_stream import SocketStream
+from proxycore.net.wheel import Wheel
+
+BACKLOG = 4096
+ACCEPTS_PER_WAKE = 64
+"""Connections taken before the others of this loop turn have theirs."""
+
+NO_DESCRIPTOR_PAUSE_S = 0.2
+"""How long nothing is accepted after the process ran out of descriptors."""
+
+_OUT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_log = logging.getLogger("xrev.listen")
+
+Accept = Callable[[SocketStream, HostPort, HostPort], None]
+
+
+def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.socket:
+    """A bound, non-blocking socket. `address` is an IP address, or "" for all of IPv4 and IPv6.
+
+    Raises: ConfigError at `path`, with the reason in words.
+    """
+    host = address or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, kind)
+    try:
+        sock.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not address else 1)
+        sock.bind((host, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        where = f"{address or '*'}:{port}"
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(path, f"{where} is already taken by another program") from None
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise ConfigError(path, f"this user may not listen on {where}") from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(path, f"{address} is not an address of this machine") from None
+        raise ConfigError(path, f"cannot listen on {where}: {os.strerror(error.errno or 0)}") from None
+    return sock
+
+
+class Listener:
+    """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
+
+    __slots__ = ("_accept", "_is_carrier", "_loop", "_local", "_resume", "_sock", "_wheel")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: Accept, *, is_carrier: bool
+    ) -> None:
+        self._loop = loop
+        self._wheel = wheel
+        self._sock = sock
+        self._accept = accept
+        self._is_carrier = is_carrier
+        self._resume: asyncio.TimerHandle | None = None
+        name = sock.getsockname()
+        self._local: HostPort | None = None if name[0] in ("::", "0.0.0.0") else (name[0], name[1])
+        loop.add_reader(sock, self._on_readable)
+
+    @property
+    def port(self) -> int:
+        return int(self._sock.getsockname()[1])
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+
+    def _on_readable(self) -> None:
+        for _ in range(ACCEPTS_PER_WAKE):
+            try:
+                sock, source = self._sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF:
+                    self._wait(error)
+                    return
+                continue            # that connection was over before it was accepted
+            self._accepted(sock, source)
+
+    def _accepted(self, sock: socket.socket, source: tuple[str, int]) -> None:
+        try:
+            sock.setblocking(False)
+            tune(sock)
+            if self._is_carrier:
+                tune_carrier(sock)
+            local = self._local or sock.getsockname()
+        except OSError:
+            sock.close()            # reset meanwhile
+            return
+        stream = SocketStream(self._loop, self._wheel, sock)
+        try:
+            self._accept(stream, _plain(source), _plain(local))
+        except Exception:
+            _log.exception("while accepting a connection")
+            stream.abort(None)
+            return
+        stream.start()
+
+    def _wait(self, error: OSError) -> None:
+        _log.warning("no new connections for %.1f s: %s", NO_DESCRIPTOR_PAUSE_S, os.strerror(error.errno or 0))
+        self._loop.remove_reader(self._sock)
+        self._resume = self._loop.call_later(NO_DESCRIPTOR_PAUSE_S, self._on_resume)
+
+    def _on_resume(self) -> None:
+        self._resume = None
+        self._loop.add_reader(self._sock, self._on_readable)
+
+
+def _plain(address: tuple[str, int]) -> HostPort:
+    """Without flow and scope, and IPv4 as IPv4."""
+    return address[0].removeprefix("::ffff:"), address[1]

@@ -1,0 +1,74 @@
+"""Names to addresses, off the loop: the system's resolver in uvloop's thread pool."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from enum import StrEnum
+from ipaddress import IPv4Address, ip_address
+
+from proxycore.destination import IPAddress, unmapped
+from proxycore.errors import DialError
+
+
+class Strategy(StrEnum):
+    """`domainStrategy` of an outbound. Use*: these families if there are any; Force*: these or fail."""
+
+    AS_IS = "asis"
+    USE_IP = "useip"
+    USE_IPV4 = "useipv4"
+    USE_IPV6 = "useipv6"
+    USE_IPV4V6 = "useipv4v6"
+    USE_IPV6V4 = "useipv6v4"
+    FORCE_IP = "forceip"
+    FORCE_IPV4 = "forceipv4"
+    FORCE_IPV6 = "forceipv6"
+    FORCE_IPV4V6 = "forceipv4v6"
+    FORCE_IPV6V4 = "forceipv6v4"
+
+
+MAX_ADDRESSES = 16
+"""Addresses of one name that are tried."""
+
+MAX_LOOKUPS = 256
+"""Lookups under way at once; one more fails at once, rather than queue behind a resolver that does not answer."""
+
+_lookups = 0
+
+
+async def resolve(host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IPAddress]:
+    """Addresses of `host`, in the order in which to try them: families alternate (RFC 8305), IPv6 first unless asked.
+
+    Raises: DialError, no address (of the forced family), or too many lookups under way.
+    """
+    global _lookups
+    if _lookups >= MAX_LOOKUPS:
+        raise DialError(host, "too many name lookups are under way")
+    _lookups += 1
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise DialError(host, f"name lookup failed: {getattr(error, 'strerror', None) or error}") from None
+    finally:
+        _lookups -= 1
+    addresses = list(dict.fromkeys(unmapped(ip_address(entry[4][0].partition("%")[0])) for entry in found))
+    chosen = _by_strategy(addresses, strategy)
+    if not chosen:
+        raise DialError(host, f"the name has no address that {strategy} allows")
+    return chosen[:MAX_ADDRESSES]
+
+
+def _by_strategy(addresses: Sequence[IPAddress], strategy: Strategy) -> list[IPAddress]:
+    v4: list[IPAddress] = [ip for ip in addresses if isinstance(ip, IPv4Address)]
+    v6: list[IPAddress] = [ip for ip in addresses if not isinstance(ip, IPv4Address)]
+    families = strategy.removeprefix("use").removeprefix("force")
+    if families == "ipv4":
+        return v4 or ([] if strategy.startswith("force") else v6)
+    if families == "ipv6":
+        return v6 or ([] if strategy.startswith("force") else v4)
+    first, second = (v4, v6) if families == "ipv4v6" else (v6, v4)
+    mixed: list[IPAddress] = []
+    for pair in range(max(len(first), len(second))):
+        mixed += first[pair : pair + 1] + second[pair : pair + 1]
+    return mixed

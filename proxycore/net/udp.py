@@ -1,0 +1,248 @@
+"""Datagrams: the listening side, one flow per client address, and the outgoing side, one socket per flow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+
+from proxycore import tasks
+from proxycore.destination import Destination, HostPort, IPAddress, unmapped
+from proxycore.errors import DialError
+from proxycore.net.resolve import Strategy, resolve
+from proxycore.net.wheel import Wheel
+from proxycore.stream import NULL_PACKETS, Buffer, PacketStream
+
+PACKET_BYTES = 65535
+FLOW_IDLE_S = 60.0
+"""A flow without a datagram for one to two periods ends (the cores: about two minutes)."""
+
+MAX_FLOWS = 16384
+"""Flows of one listening socket; a datagram that would begin one more is dropped."""
+
+PACKETS_PER_WAKE = 32
+MAX_UNRESOLVED = 32
+"""Datagrams that wait for the name of their flow; more are dropped."""
+
+_buffer = bytearray(PACKET_BYTES)
+_view = memoryview(_buffer)
+_log = logging.getLogger("xrev.udp")
+
+AcceptFlow = Callable[[PacketStream, HostPort, HostPort], None]
+
+
+class UdpListener:
+    """One listening socket; a client address that is new becomes a flow and is handed to `accept`."""
+
+    __slots__ = ("_accept", "_flows", "_local", "_loop", "_sock", "_wheel")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: AcceptFlow) -> None:
+        self._loop = loop
+        self._wheel = wheel
+        self._sock = sock
+        self._accept = accept
+        self._flows: dict[tuple[str, int], _Flow] = {}
+        name = sock.getsockname()
+        self._local: HostPort = (name[0], name[1])
+        loop.add_reader(sock, self._on_readable)
+
+    def close(self) -> None:
+        """Receive no more; every flow ends."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            for flow in tuple(self._flows.values()):
+                flow.expire()
+            self._sock.close()
+
+    def forget(self, address: tuple[str, int]) -> None:
+        self._flows.pop(address, None)
+
+    def send(self, data: Buffer, address: tuple[str, int]) -> None:
+        try:
+            self._sock.sendto(data, address)
+        except OSError as error:        # full, unreachable, closed: a datagram may be lost
+            _log.debug("datagram dropped: %s", error.strerror)
+
+    def _on_readable(self) -> None:
+        for _ in range(PACKETS_PER_WAKE):
+            try:
+                size, address = self._sock.recvfrom_into(_buffer)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                continue                # an answer to something that was sent earlier
+            try:
+                self._received(size, address)
+            except Exception:
+                _log.exception("while handing on a datagram of %d bytes", size)
+
+    def _received(self, size: int, address: tuple[str, int]) -> None:
+        flow = self._flows.get(address)
+        if flow is None:
+            if len(self._flows) >= MAX_FLOWS:
+                return
+            flow = self._flows[address] = _Flow(self, address, self._wheel)
+            self._accept(flow, (address[0].removeprefix("::ffff:"), address[1]), self._local)
+        flow.packets += 1
+        flow.peer.write_packet(_view[:size], None)
+
+
+class _Flow(PacketStream):
+    """The datagrams of one client address."""
+
+    __slots__ = ("_address", "_listener", "_mark", "_wheel", "packets", "wheel_slot")
+
+    def __init__(self, listener: UdpListener, address: tuple[str, int], wheel: Wheel) -> None:
+        self.peer: PacketStream = NULL_PACKETS
+        self.packets = 0            # both ways
+        self.wheel_slot = -1
+        self._listener = listener
+        self._address = address
+        self._wheel = wheel
+        self._mark = 0
+        wheel.watch(self, FLOW_IDLE_S)
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        self.packets += 1
+        self._listener.send(data, self._address)
+
+    def close(self) -> None:
+        self._wheel.forget(self)
+        self._listener.forget(self._address)
+        self.peer = NULL_PACKETS
+
+    def on_watch(self) -> float | None:
+        if self.packets != self._mark:
+            self._mark = self.packets
+            return FLOW_IDLE_S
+        self.expire()
+        return None
+
+    def expire(self) -> None:
+        peer = self.peer
+        self.close()
+        peer.close()
+
+
+class UdpSocket(PacketStream):
+    """An outgoing flow on an unconnected socket: each datagram goes to its own destination, or to `default`.
+
+    A name is looked up once per flow. Answers carry their source, unless `hides_source`.
+    """
+
+    __slots__ = (
+        "_addresses", "_default", "_ended", "_hides_source", "_loop", "_mark", "_packets", "_socks", "_strategy", "_unresolved",
+        "_wheel", "wheel_slot",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wheel: Wheel,
+        default: Destination,
+        strategy: Strategy = Strategy.AS_IS,
+        *,
+        hides_source: bool = False,
+    ) -> None:
+        self.peer: PacketStream = NULL_PACKETS
+        self.wheel_slot = -1
+        self._loop = loop
+        self._wheel = wheel
+        self._default = default
+        self._strategy = strategy
+        self._hides_source = hides_source
+        self._socks: dict[int, socket.socket] = {}              # by family
+        self._addresses: dict[str, IPAddress | None] = {}       # names of this flow; None: under way or failed
+        self._unresolved: list[tuple[bytes, Destination]] = []
+        self._packets = 0
+        self._mark = 0
+        self._ended = False
+        wheel.watch(self, FLOW_IDLE_S)
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        if self._ended:
+            return
+        self._packets += 1
+        destination = address or self._default
+        host = destination.host
+        if not isinstance(host, str):
+            self._send(data, host, destination.port)
+            return
+        ip = self._addresses.get(host)
+        if ip is not None:
+            self._send(data, ip, destination.port)
+        elif len(self._unresolved) < MAX_UNRESOLVED:
+            self._unresolved.append((bytes(data), destination))
+            if host not in self._addresses:
+                self._addresses[host] = None
+                tasks.spawn(f"resolve {host}", self._resolve(host))
+
+    def close(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._wheel.forget(self)
+            self.peer = NULL_PACKETS
+            self._unresolved.clear()
+            for sock in self._socks.values():
+                self._loop.remove_reader(sock)
+                sock.close()
+            self._socks.clear()
+
+    def on_watch(self) -> float | None:
+        if self._packets != self._mark:
+            self._mark = self._packets
+            return FLOW_IDLE_S
+        self._fail()
+        return None
+
+    def _fail(self) -> None:
+        peer = self.peer
+        self.close()
+        peer.close()
+
+    async def _resolve(self, host: str) -> None:
+        try:
+            ip = (await resolve(host, self._strategy))[0]
+        except DialError as error:
+            _log.info("datagrams dropped: %s", error)
+            if host == self._default.host:
+                self._fail()
+            return
+        self._addresses[host] = ip
+        waiting, self._unresolved = self._unresolved, []
+        for data, destination in waiting:
+            self.write_packet(data, destination)
+
+    def _send(self, data: Buffer, ip: IPAddress, port: int) -> None:
+        family = socket.AF_INET6 if isinstance(ip, IPv6Address) else socket.AF_INET
+        sock = self._socks.get(family)
+        try:
+            if sock is None:
+                sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                self._socks[family] = sock
+                self._loop.add_reader(sock, self._on_readable, sock)
+            sock.sendto(data, (str(ip), port))
+        except (OSError, OverflowError) as error:
+            _log.debug("datagram dropped: %s", error)
+
+    def _on_readable(self, sock: socket.socket) -> None:
+        for _ in range(PACKETS_PER_WAKE):
+            if self._ended:
+                return
+            try:
+                size, source = sock.recvfrom_into(_buffer)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                continue
+            self._packets += 1
+            address = None
+            if not self._hides_source:
+                address = Destination("udp", unmapped(ip_address(source[0].partition("%")[0])), source[1])
+            try:
+                self.peer.write_packet(_view[:size], address)
+            except Exception:
+                _log.exception("while handing on a datagram of %d bytes", size)
+                self._fail()

@@ -1,0 +1,44 @@
+"""The accepting side. No protocol bytes: the client's stream is the payload."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from proxycore.destination import Destination, HostPort, IPAddress, Network, Request, parse_host
+from proxycore.protocols.base import Inbound, InboundContext
+from proxycore.protocols.dokodemo.settings import DokodemoSettings
+from proxycore.stream import PacketStream, Stream
+
+
+class DokodemoInbound(Inbound):
+    """Destination: the settings' address and port; what is missing is this host and the port that was hit."""
+
+    def __init__(self, settings: DokodemoSettings, context: InboundContext) -> None:
+        self.networks = frozenset(settings.networks)
+        self._settings = settings
+        self._context = context
+        self._fixed: dict[tuple[Network, int], Destination] = {}    # by network and local port; bounded by what is listened on
+
+    def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
+        self._context.dispatcher.dispatch(self._request("tcp", source, local), stream)
+
+    def accept_packets(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
+        self._context.dispatcher.dispatch_packets(self._request("udp", source, local), packets)
+
+    def _request(self, network: Network, source: HostPort, local: HostPort) -> Request:
+        key = (network, local[1])
+        destination = self._fixed.get(key)
+        if destination is None:
+            host, port = self._settings.target(local[1])
+            destination = Destination(network, host if host is not None else _this_host(local), port)
+            if host is not None:
+                self._fixed[key] = destination
+        return Request(destination, self._context.tag, source, local, "", self._settings.user_level)
+
+
+def _this_host(local: HostPort) -> str | IPAddress:
+    """The loopback address of the family that the client came by."""
+    host = parse_host(local[0])
+    if isinstance(host, str):
+        return "localhost"
+    return ip_address("127.0.0.1" if host.version == 4 else "::1")

@@ -1,0 +1,239 @@
+"""The bridge: keeps carriers to the portal open through the router, and dispatches the sessions that come back.
+
+Source: Xray-core app/reverse/bridge.go. Where this differs: it reconnects at once and then with back-off and
+jitter (the cores: every 2 s for ever), understands the control session in every dialect, and replaces a
+draining carrier at once rather than at the next tick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from proxycore.destination import Destination, Request
+from proxycore.errors import LinkDown, PeerError
+from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES, Carrier
+from proxycore.mux.server import MuxServer
+from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.wheel import Wheel
+from proxycore.protocols.base import Dispatcher
+from proxycore.reverse import control, dialect
+from proxycore.stream import NULL_STREAM, Buffer, NullStream, PacketStream
+
+TICK_S = 2.0
+"""The load is looked at this often."""
+
+SESSIONS_PER_CARRIER = 16
+"""Another carrier is opened when the average, control sessions included and rounded down, is above this."""
+
+MAX_CARRIERS = 256
+"""Carriers that one bridge keeps open."""
+
+RETRY_FIRST_S, RETRY_MOST_S, RETRY_GROWTH, RETRY_JITTER = 0.25, 4.0, 2.0, 0.3
+"""Pauses between attempts: at once, then from the first to the most, each changed by up to the jitter's share."""
+
+WATCHDOG_S = 60.0
+"""A carrier whose control session was heard once and then not for one to two periods is closed (Xray from 25.9.10)."""
+
+DRAINED_S = 24 * 3600.0
+"""A drained carrier is closed with what still runs on it after one to two periods."""
+
+_log = logging.getLogger("xrev.bridge")
+
+
+class _Control(PacketStream):
+    """The bridge's end of a control session: it only listens."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: BridgeLink) -> None:
+        self._link = link
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        self._link.on_control(data)
+
+    def close(self) -> None:
+        pass            # the portal ended it: that follows a DRAIN, which said it all
+
+
+class _ControlStream(NullStream):
+    """The same where the portal opened the control session as a stream; no known core does."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: BridgeLink) -> None:
+        self._link = link
+
+    def write(self, data: Buffer) -> None:
+        self._link.on_control(data)
+
+
+class BridgeLink:
+    """One carrier of a bridge."""
+
+    __slots__ = ("_bridge", "_heard", "carrier", "dialect", "is_active", "opened_at", "wheel_slot")
+
+    def __init__(self, bridge: Bridge, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+        self._bridge = bridge
+        self._heard = 0             # control messages since the watchdog last looked
+        self.carrier = MuxServer(loop, wheel, self._accept_stream, self._accept_packets)
+        self.carrier.on_ended = self._on_ended
+        self.opened_at = loop.time()
+        self.dialect = ""           # as the portal addressed the control session; "" until then
+        self.is_active = True       # from the moment it is made, as in the cores
+        self.wheel_slot = -1
+
+    @property
+    def is_up(self) -> bool:
+        """The portal has spoken on it."""
+        return self.carrier.received > 0 and not self.carrier.ended
+
+    def on_control(self, data: Buffer) -> None:
+        try:
+            state = control.decode_state(data)
+        except PeerError as error:
+            _log.info("bridge %s: %s", self._bridge.tag, error)
+            self.carrier.fail(error)
+            return
+        self._heard += 1
+        if state != control.ACTIVE and self.is_active:
+            self.is_active = False
+            self.carrier.wheel.watch(self, DRAINED_S)
+            self._bridge.on_drained(self)
+
+    def on_watch(self) -> float | None:
+        if self.carrier.ended:
+            return None
+        if self._heard and self.is_active:
+            self._heard = 0
+            return WATCHDOG_S
+        reason = "the portal sent no heartbeat" if self.is_active else "drained long ago"
+        _log.info("bridge %s: carrier closed, %s", self._bridge.tag, reason)
+        self.carrier.fail(LinkDown(reason))
+        return None
+
+    def _accept_stream(self, destination: Destination, session: MuxSession) -> None:
+        if dialect.is_control(destination.host):
+            self._control_opened(str(destination.host))
+            session.peer = _ControlStream(self)
+            return
+        bridge = self._bridge
+        bridge.dispatcher.dispatch(Request(destination, bridge.tag), session)
+
+    def _accept_packets(self, destination: Destination, packets: MuxPacketSession) -> None:
+        if dialect.is_control(destination.host):
+            self._control_opened(str(destination.host))
+            packets.peer = _Control(self)
+            return
+        bridge = self._bridge
+        bridge.dispatcher.dispatch_packets(Request(destination, bridge.tag), packets)
+
+    def _control_opened(self, name: str) -> None:
+        self.dialect = name.lower()
+        self.carrier.max_packet_bytes = XRAY_PACKET_BYTES if self.dialect == dialect.XRAY_25_9 else V2RAY_PACKET_BYTES
+        self.carrier.wheel.watch(self, WATCHDOG_S)
+        self._bridge.on_up(self)
+
+    def _on_ended(self, carrier: Carrier) -> None:
+        self.carrier.wheel.forget(self)
+        self._bridge.on_ended(self)
+
+
+class Bridge:
+    """One configured bridge."""
+
+    def __init__(self, tag: str, domain: str, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+        self.tag = tag
+        self.domain = domain
+        self.dispatcher = dispatcher
+        self.links: list[BridgeLink] = []       # all that are not ended, drained ones included
+        self._loop = loop
+        self._wheel = wheel
+        self._random = random.Random()
+        self._retry_s = 0.0                     # the pause before the next attempt
+        self._retry: asyncio.TimerHandle | None = None
+        self._failures = 0                      # attempts since a carrier was last up
+        self._is_stopped = False
+        self._timer = loop.call_later(TICK_S, self._on_timer)
+
+    def start(self) -> None:
+        self._open_link()
+
+    def stop(self) -> None:
+        """End every carrier now."""
+        self.close()
+        for link in tuple(self.links):
+            link.carrier.close()
+
+    def close(self) -> None:
+        """Open no more carriers; what runs goes on."""
+        self._is_stopped = True
+        self._timer.cancel()
+        if self._retry is not None:
+            self._retry.cancel()
+
+    @property
+    def active(self) -> list[BridgeLink]:
+        return [link for link in self.links if link.is_active]
+
+    def tick(self) -> None:
+        """What happens every TICK_S: one more carrier if the load asks for it."""
+        active = self.active
+        if not active:
+            self._reconnect()
+        elif sum(len(link.carrier.sessions) for link in active) // len(active) > SESSIONS_PER_CARRIER:
+            self._open_link()
+
+    # links
+
+    def on_up(self, link: BridgeLink) -> None:
+        self._retry_s = 0.0
+        self._failures = 0
+        _log.info("bridge %s: connected to the portal (%s), %d carriers", self.tag, link.dialect, len(self.active))
+
+    def on_drained(self, link: BridgeLink) -> None:
+        _log.debug("bridge %s: the portal drains a carrier after %d sessions", self.tag, link.carrier.opened)
+        if not self.active:
+            self._open_link()
+
+    def on_ended(self, link: BridgeLink) -> None:
+        self.links.remove(link)
+        if self._is_stopped:
+            return
+        if not link.is_active:
+            return              # drained: its end was expected
+        if link.carrier.received:
+            _log.warning("bridge %s: carrier lost after %.0f s: %s", self.tag, self._loop.time() - link.opened_at, link.carrier.error)
+        else:
+            level = logging.WARNING if not self._failures else logging.INFO
+            self._failures += 1
+            _log.log(level, "bridge %s: cannot reach the portal: %s", self.tag, link.carrier.error)
+        if not self.active:
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Open a carrier after the pause that is due; the next pause is longer."""
+        if self._retry is not None or self._is_stopped:
+            return
+        pause_s = self._retry_s * (1 + self._random.uniform(-RETRY_JITTER, RETRY_JITTER))
+        self._retry_s = min(max(RETRY_FIRST_S, self._retry_s * RETRY_GROWTH), RETRY_MOST_S)
+        self._retry = self._loop.call_later(pause_s, self._on_retry)
+
+    def _on_retry(self) -> None:
+        self._retry = None
+        if not self.active and not self._is_stopped:
+            self._open_link()
+
+    def _open_link(self) -> None:
+        if self._is_stopped or len(self.links) >= MAX_CARRIERS:
+            return
+        link = BridgeLink(self, self._loop, self._wheel)
+        self.links.append(link)
+        self.dispatcher.dispatch(Request(Destination("tcp", self.domain, 0), self.tag), link.carrier)
+        if link.carrier.peer is NULL_STREAM and not link.carrier.ended:
+            link.carrier.fail(LinkDown("nothing carries it"))
+
+    def _on_timer(self) -> None:
+        self._timer = self._loop.call_later(TICK_S, self._on_timer)
+        self.tick()

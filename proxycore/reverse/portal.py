@@ -1,0 +1,248 @@
+"""The portal: an outbound that owns the carriers which bridges opened, and sends everything else through them.
+
+A request for the portal's own domain *is* a carrier; any other is a public client. Source: Xray-core
+app/reverse/portal.go; where this differs (it waits for a carrier, finds the dialect out) docs/reverse.md says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from proxycore.destination import Destination, Request
+from proxycore.errors import LinkDown
+from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
+from proxycore.mux.client import MuxClient
+from proxycore.mux.session import MuxPacketSession
+from proxycore.net.wheel import Wheel
+from proxycore.protocols.base import Outbound
+from proxycore.reverse import control, dialect
+from proxycore.reverse.dialect import DialectMemory
+from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
+from proxycore.stream import Buffer, PacketStream, Stream
+
+TICK_S = 2.0
+"""Heartbeats, draining and sweeping happen at this pace."""
+
+TICKS_PER_HEARTBEAT = 5
+"""In the newest dialect only every fifth tick carries one (Xray from 25.7.23); older bridges get one every tick."""
+
+DRAIN_AFTER_SESSIONS = 256
+"""A carrier on which more sessions were ever opened (its control session included) is drained."""
+
+IDLE_CLOSE_TICKS = 8
+"""A drained carrier without a session is closed at this pace (16 s)."""
+
+WRONG_GUESS_S = (45.0, 150.0)
+"""A carrier lost at this age, while the dialect was only guessed, suggests that the bridge never understood it."""
+
+MAX_CARRIERS = 1024
+"""Carriers of one portal; a bridge that opens one more is refused."""
+
+_log = logging.getLogger("xrev.portal")
+
+
+class Link:
+    """One carrier of a portal, with its control session."""
+
+    __slots__ = ("carrier", "control", "credential", "dialect", "is_draining", "registered_at", "source", "tries")
+
+    def __init__(self, carrier: MuxClient, request: Request, now: float) -> None:
+        self.carrier = carrier
+        self.credential = request.user
+        self.source = request.source
+        self.registered_at = now            # loop time, s
+        self.dialect = ""
+        self.control: MuxPacketSession | None = None
+        self.is_draining = False
+        self.tries = 0                      # dialects that were tried on this carrier
+
+    @property
+    def load(self) -> int:
+        """Live sessions, the control session included."""
+        return len(self.carrier.sessions)
+
+
+class _ControlEars(PacketStream):
+    """Listens on our end of a control session. A bridge that understands it never says anything there."""
+
+    __slots__ = ("_link", "_portal")
+
+    def __init__(self, portal: Portal, link: Link) -> None:
+        self._portal = portal
+        self._link = link
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        self._portal.on_misunderstood(self._link)
+
+    def close(self) -> None:
+        self._portal.on_misunderstood(self._link)
+
+
+class Portal(Outbound):
+    """One configured portal."""
+
+    def __init__(
+        self,
+        tag: str,
+        domain: str,
+        loop: asyncio.AbstractEventLoop,
+        wheel: Wheel,
+        fixed_dialect: str | None = None,
+    ) -> None:
+        self.tag = tag
+        self.domain = domain
+        self.links: list[Link] = []             # in the order of registration
+        self._loop = loop
+        self._wheel = wheel
+        self._memory = DialectMemory(fixed_dialect)
+        self._waiting: dict[WaitingStream, None] = {}
+        self._random = random.Random()
+        self._ticks = 0
+        self._is_closed = False
+        self._timer = loop.call_later(TICK_S, self._on_timer)
+
+    # requests
+
+    def open(self, request: Request, stream: Stream) -> None:
+        if request.destination.host == self.domain:
+            self._register(request, stream)
+            return
+        link = self.pick()
+        if link is not None:
+            session = link.carrier.open(request.destination)
+            session.peer, stream.peer = stream, session
+        elif len(self._waiting) < MAX_WAITING and not self._is_closed:
+            waiting = WaitingStream(request, stream, self._wheel, self._stopped_waiting)
+            self._waiting[waiting] = None
+            stream.peer = waiting
+        else:
+            stream.abort(LinkDown("no bridge is connected"))
+
+    def open_packets(self, request: Request, packets: PacketStream) -> None:
+        link = self.pick()
+        if link is None or request.destination.host == self.domain:
+            packets.close()
+            return
+        session = link.carrier.open_packets(request.destination)
+        session.peer, packets.peer = packets, session
+
+    def pick(self) -> Link | None:
+        """The carrier for a new session: the least loaded one; a draining one only if there is no other."""
+        best: Link | None = None
+        best_key = (True, 0)
+        for link in self.links:
+            if link.carrier.is_full:
+                continue
+            key = (link.is_draining, len(link.carrier.sessions))
+            if best is None or key < best_key:
+                best, best_key = link, key
+        return best
+
+    def close(self) -> None:
+        """Open no sessions on new carriers any more; what runs goes on."""
+        self._is_closed = True
+
+    def stop(self) -> None:
+        """End every carrier now."""
+        self._is_closed = True
+        self._timer.cancel()
+        for link in tuple(self.links):
+            link.carrier.close()
+        for waiting in tuple(self._waiting):
+            waiting.peer.abort(LinkDown("stopped"))
+
+    # carriers
+
+    def _register(self, request: Request, stream: Stream) -> None:
+        if self._is_closed or len(self.links) >= MAX_CARRIERS:
+            _log.warning("portal %s: carrier refused, there are %d", self.tag, len(self.links))
+            stream.abort(LinkDown("the portal takes no more carriers"))
+            return
+        carrier = MuxClient(self._loop, self._wheel)
+        carrier.peer, stream.peer = stream, carrier
+        link = Link(carrier, request, self._loop.time())
+        carrier.on_ended = lambda _carrier: self._on_carrier_ended(link)
+        self._open_control(link, self._memory.first_guess(link.credential))
+        self.links.append(link)
+        _log.info("portal %s: bridge connected from %s, %d carriers", self.tag, _text(link.source), len(self.links))
+        waiting, self._waiting = self._waiting, {}
+        for stream_waiting in waiting:
+            picked = self.pick()
+            if picked is None:
+                self._waiting[stream_waiting] = None
+            else:
+                stream_waiting.join(picked.carrier.open(stream_waiting.request.destination))
+
+    def _on_carrier_ended(self, link: Link) -> None:
+        self.links.remove(link)
+        age_s = self._loop.time() - link.registered_at
+        low_s, high_s = WRONG_GUESS_S
+        if link.control is not None and not link.is_draining and low_s < age_s < high_s:
+            following = self._memory.suspect(link.credential, link.dialect)
+            _log.info("portal %s: lost after %.0f s; the next carrier is addressed as %s", self.tag, age_s, following)
+        _log.info("portal %s: bridge from %s gone after %.0f s, %d carriers left", self.tag, _text(link.source), age_s, len(self.links))
+
+    def _open_control(self, link: Link, name: str) -> None:
+        link.dialect = name
+        link.tries += 1
+        link.carrier.max_packet_bytes = XRAY_PACKET_BYTES if name == dialect.XRAY_25_9 else V2RAY_PACKET_BYTES
+        message = control.encode_control(control.ACTIVE, self._padding())
+        link.control = link.carrier.open_packets(Destination("udp", name, 0), message)
+        link.control.peer = _ControlEars(self, link)
+
+    def on_misunderstood(self, link: Link) -> None:
+        """The bridge ended the control session, or answered on it: it took it for something else."""
+        if link.control is None or link.carrier.ended:
+            return
+        if self._memory.fixed or link.tries >= len(dialect.DIALECTS):
+            return
+        control_session, link.control = link.control, None
+        control_session.close()
+        following = self._memory.wrong(link.credential, link.dialect)
+        _log.info("portal %s: bridge does not understand %s, trying %s", self.tag, link.dialect, following)
+        self._open_control(link, following)
+
+    # time
+
+    def _on_timer(self) -> None:
+        self._timer = self._loop.call_later(TICK_S, self._on_timer)
+        self.tick()
+
+    def tick(self) -> None:
+        """What happens every TICK_S."""
+        self._ticks += 1
+        for link in tuple(self.links):
+            if link.is_draining:
+                if not link.carrier.sessions and self._ticks % IDLE_CLOSE_TICKS == 0:
+                    link.carrier.close()
+            elif link.carrier.opened > DRAIN_AFTER_SESSIONS:
+                self._drain(link)
+                continue
+            if link.control is None:
+                continue
+            if self._loop.time() - link.registered_at > WRONG_GUESS_S[1]:
+                self._memory.right(link.credential, link.dialect)
+            if link.dialect != dialect.XRAY_25_9 or self._ticks % TICKS_PER_HEARTBEAT == 0:
+                link.control.write_packet(control.encode_control(control.ACTIVE, self._padding()), None)
+    def _drain(self, link: Link) -> None:
+        """Tell the bridge to open another carrier, and use this one only until that is there."""
+        link.is_draining = True
+        control_session, link.control = link.control, None
+        if control_session is not None:
+            control_session.write_packet(control.encode_control(control.DRAIN, self._padding()), None)
+            control_session.close()
+        _log.debug("portal %s: draining a carrier after %d sessions", self.tag, link.carrier.opened)
+
+    def _padding(self) -> bytes:
+        return self._random.randbytes(self._random.randint(control.MIN_PADDING_BYTES, control.MAX_PADDING_BYTES))
+
+    def _stopped_waiting(self, waiting: WaitingStream) -> None:
+        self._waiting.pop(waiting, None)
+
+
+def _text(source: tuple[str, int] | None) -> str:
+    return f"{source[0]}:{source[1]}" if source is not None else "an unknown address"
+
+

@@ -1,0 +1,78 @@
+"""A session that found no carrier: it waits a short time for one before it is refused.
+
+A bridge that reconnects is back within a second; the Go cores close what arrives meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proxycore.destination import Request
+from proxycore.errors import LinkDown
+from proxycore.net.wheel import Wheel
+from proxycore.stream import Buffer, Stream
+
+CARRIER_WAIT_S = 3.0
+"""How long a session waits for a carrier."""
+
+MAX_WAITING = 1024
+"""Sessions that may wait on one portal; one more is refused at once."""
+
+
+class WaitingStream(Stream):
+    """Stands in for the session that is not there yet. What the client sends first is kept (one read), then it is paused."""
+
+    __slots__ = ("_is_over", "_kept", "_on_over", "_wants_eof", "request", "wheel_slot")
+
+    def __init__(self, request: Request, client: Stream, wheel: Wheel, on_over: Callable[[WaitingStream], None]) -> None:
+        self.peer = client
+        self.request = request
+        self.wheel_slot = -1
+        self._kept: list[bytes] = []
+        self._wants_eof = False
+        self._is_over = False
+        self._on_over = on_over
+        wheel.watch(self, CARRIER_WAIT_S)
+
+    def join(self, session: Stream) -> None:
+        """A carrier came: `session` takes over, with what was kept."""
+        self._is_over = True
+        client = self.peer
+        client.peer, session.peer = session, client
+        for data in self._kept:
+            session.write(data)
+        if self._wants_eof:
+            session.write_eof()
+        client.resume()
+
+    def on_watch(self) -> float | None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_over(self)
+            self.peer.abort(LinkDown("no bridge is connected"))
+        return None
+
+    def write(self, data: Buffer) -> None:
+        if not self._is_over:
+            self._kept.append(bytes(data))
+            self.peer.pause()
+
+    def write_eof(self) -> None:
+        self._wants_eof = True
+
+    def close(self) -> None:
+        self._end()
+
+    def abort(self, error: Exception | None) -> None:
+        self._end()
+
+    def pause(self) -> None:
+        pass            # it has nothing to give
+
+    def resume(self) -> None:
+        pass
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_over(self)
