@@ -99,8 +99,10 @@ class Sink:
             del self._backlog[:written]
 
     def close(self) -> None:
+        """Write what still goes at once and close the file. May be called twice."""
         self.flush()
         if self._is_owned:
+            self._is_owned = False
             os.close(self._fd)
 
     def _is_writable(self) -> bool:

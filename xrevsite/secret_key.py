@@ -36,5 +36,5 @@ def load_or_create(path: Path) -> str:
 def _read(path: Path) -> str:
     key = path.read_text(encoding="ascii").strip()
     if not key:
-        raise ValueError(f"{path} is empty. Remove it and a new key is made (everyone has to log in again).")
+        raise ValueError(f"{path} is empty: remove it, and a new key is made (everyone has to log in again)")
     return key

@@ -1,0 +1,96 @@
+"""The command line of the data plane: `run` and `check`. `manage.py runproxy` is the same code.
+
+Exit codes: 0 stopped on request, 1 could not start (a port is taken, say), 2 wrong arguments, 23 the document is
+wrong (the code that the Go cores use).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from proxycore import __version__
+
+if TYPE_CHECKING:
+    from proxycore.document.load import LoadedDocument
+
+EXIT_STOPPED: Final = 0
+EXIT_BAD_DOCUMENT: Final = 23
+
+DEFAULT_DRAIN_S: Final = 5.0
+
+
+def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
+    """Run the command `argv` (without the program's name); the exit code."""
+    arguments = _parser(prog).parse_args(argv)
+    return run(
+        arguments.files,
+        only_check=arguments.command == "check" or arguments.check,
+        drain_s=arguments.drain_s,
+        as_json=arguments.log_json,
+    )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `run`, also for the management command."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="Xray's JSON document; several are merged; - is standard input")
+    parser.add_argument("--check", action="store_true", help="only read the document and say what is wrong with it")
+    parser.add_argument(
+        "--drain-s",
+        type=_seconds,
+        default=DEFAULT_DRAIN_S,
+        metavar="N",
+        help="after SIGTERM, let connections that run go on for up to N seconds (%(default)s); a second signal ends them at once",
+    )
+    parser.add_argument("--log-json", action="store_true", help="log lines as JSON objects")
+
+
+def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool) -> int:
+    """Read the document and run it until a signal; the exit code. What is wrong goes to standard error, a line each."""
+    document = _load(files)
+    if document is None:
+        return EXIT_BAD_DOCUMENT
+    if only_check:
+        sys.stdout.write("The document can be run.\n")
+        return EXIT_STOPPED
+    # Only now: `check` needs no event loop, and a wrong document is told sooner.
+    from proxycore.process import run_until_signal
+
+    return run_until_signal(document, drain_s=drain_s, as_json=as_json)
+
+
+def _load(files: Sequence[str]) -> LoadedDocument | None:
+    from proxycore.document.load import DocumentError, load_files
+
+    try:
+        document = load_files(files)
+    except DocumentError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        return None
+    for warning in document.warnings:
+        sys.stderr.write(f"{warning}\n")
+    return document
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    # Under its own name manage.py has one command only, and its help should read so.
+    is_runproxy = prog.endswith(" runproxy")
+    parser = argparse.ArgumentParser(prog=prog.removesuffix(" runproxy"), description="Reverse tunnels from Xray documents.")
+    parser.add_argument("--version", action="version", version=f"xrev {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check")
+    run_parser = commands.add_parser("run", help="run the tunnels of a document", prog=prog if is_runproxy else f"{prog} run")
+    add_run_arguments(run_parser)
+    check_parser = commands.add_parser("check", help="say what is wrong with a document, and run nothing")
+    check_parser.add_argument("files", nargs="+", metavar="FILE")
+    check_parser.set_defaults(drain_s=0.0, log_json=False)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
+    return value

@@ -1,0 +1,93 @@
+"""What surrounds an instance: the event loop, signals, the limit of open files, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+from typing import TYPE_CHECKING, Final
+
+from proxycore import __version__, logs, tasks
+from proxycore.errors import ProxyError
+from proxycore.instance import Instance
+
+if TYPE_CHECKING:
+    from proxycore.document.load import LoadedDocument
+
+EXIT_STOPPED: Final = 0
+EXIT_NOT_STARTED: Final = 1
+
+_log = logging.getLogger("xrev.process")
+
+
+def run_until_signal(document: LoadedDocument, *, drain_s: float, as_json: bool) -> int:
+    """Run `document` until SIGTERM or SIGINT, then drain; the exit code.
+
+    A second signal, or `drain_s` seconds, end what still runs.
+    """
+    log = document.log
+    try:
+        logs.configure(log.loglevel, log.error, log.mask_address, as_json=as_json)
+    except OSError as error:
+        logs.configure()
+        _log.error("log.error: %s", error)
+        return EXIT_NOT_STARTED
+    raise_open_files_limit()
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_serve(document, drain_s))
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed (it has no build for Windows), else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def raise_open_files_limit() -> int:
+    """Allow as many open files as may be asked for without root: a connection is one or two. The new limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError) as error:      # macOS reports a hard limit that it does not grant
+        _log.info("the limit of open files stays as it is: %s", error)
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+async def _serve(document: LoadedDocument, drain_s: float) -> int:
+    loop = asyncio.get_running_loop()
+    asked_to_stop = asyncio.Event()
+    asked_again = asyncio.Event()
+
+    def on_signal() -> None:
+        (asked_again if asked_to_stop.is_set() else asked_to_stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+    instance = Instance(document, loop)
+    try:
+        await instance.start()
+    except (ProxyError, OSError) as error:
+        _log.error("%s", error)
+        instance.stop()
+        return EXIT_NOT_STARTED
+    # What was built until now lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    _log.info("xrev %s is running", __version__)
+
+    await asked_to_stop.wait()
+    _log.info("stopping: connections may go on for %g s", drain_s)
+    draining = tasks.spawn("drain", instance.drain(drain_s))
+    again = tasks.spawn("second signal", asked_again.wait())
+    await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+    draining.cancel()
+    instance.stop()
+    _log.info("stopped")
+    return EXIT_STOPPED
