@@ -1,0 +1,89 @@
+"""Whose request this is. The reasons in AuthError.reason are for our log; outside, all failures look the same.
+
+Source: Xray-core proxy/vmess/aead/authid.go and proxy/vmess/validator.go.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from proxycore.errors import AuthError
+from proxycore.protocols.vmess import kdf
+from proxycore.protocols.vmess.header_codec import RequestHeader
+from proxycore.protocols.vmess.ids import command_key
+from proxycore.protocols.vmess.replay import ReplayWindow
+
+MAX_CLOCK_OFFSET_S = 120            # between the client's clock and ours, either way
+AUTH_ID_WINDOW_S = 2 * MAX_CLOCK_OFFSET_S       # as long as a timestamp can be acceptable
+SESSION_WINDOW_S = 180              # in which one user's body key and IV are taken once
+
+UNKNOWN_USER = "unknown user"
+BAD_CLOCK = "clock"
+REPLAYED = "replay"
+
+_TIME = struct.Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class VmessCredential:
+    """One user of an inbound. The repr shows no id and no key."""
+
+    user_id: bytes = field(repr=False)
+    email: str = ""
+    level: int = 0
+    sends_end_mark: bool = True
+    command_key: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "command_key", command_key(self.user_id))
+
+
+class Authenticator:
+    """The users of one inbound. One AES key schedule is kept per user, so that a lookup costs one AES block per user."""
+
+    __slots__ = ("_now", "_seen_auth_ids", "_seen_sessions", "_users")
+
+    def __init__(self, credentials: Sequence[VmessCredential], now: Callable[[], float]) -> None:
+        """`now` is Unix time in seconds."""
+        self._now = now
+        self._users = [(_auth_id_opener(credential), credential) for credential in credentials]
+        self._seen_auth_ids = ReplayWindow(AUTH_ID_WINDOW_S)
+        self._seen_sessions = ReplayWindow(SESSION_WINDOW_S)
+
+    def authenticate(self, auth_id: bytes) -> VmessCredential:
+        """Return the user who made this authID.
+
+        Raises: AuthError, nobody did, its time is off (the reason says by how much), or it was seen before.
+        """
+        credential, sent_s = self._match(auth_id)
+        now = self._now()
+        if sent_s < 0:
+            raise AuthError(f"{BAD_CLOCK}: a time before 1970")
+        if abs(sent_s - now) > MAX_CLOCK_OFFSET_S:
+            raise AuthError(f"{BAD_CLOCK}: the client's is {sent_s - now:+.0f} s off")
+        if not self._seen_auth_ids.is_new(auth_id, now):
+            raise AuthError(f"{REPLAYED} of a request")
+        return credential
+
+    def _match(self, auth_id: bytes) -> tuple[VmessCredential, int]:
+        """The first user under whose key the block has a valid checksum, and the time in it."""
+        for open_block, credential in self._users:
+            plain = open_block(auth_id)
+            if crc32(plain[:12]).to_bytes(4, "big") == plain[12:]:
+                return credential, _TIME.unpack_from(plain)[0]
+        raise AuthError(UNKNOWN_USER)
+
+    def accept_session(self, credential: VmessCredential, header: RequestHeader) -> None:
+        """Raises: AuthError, this user had a session with the same key and IV lately."""
+        if not self._seen_sessions.is_new((credential.user_id, header.body_key, header.body_iv), self._now()):
+            raise AuthError(f"{REPLAYED} of a session")
+
+
+def _auth_id_opener(credential: VmessCredential) -> Callable[[bytes], bytes]:
+    # ECB of single blocks: the context has no state between blocks, so one serves every connection.
+    return Cipher(algorithms.AES(kdf.kdf16(credential.command_key, kdf.AUTH_ID)), modes.ECB()).decryptor().update
