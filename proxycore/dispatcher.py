@@ -46,7 +46,7 @@ class RoutingDispatcher:
             outbound.open(request, stream)
         except ProxyError as error:
             stream.abort(error)
-        except Exception:       # a bug of ours must cost this one connection only
+        except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only
             _log.exception("outbound %s", outbound.tag)
             stream.abort(None)
 
@@ -61,7 +61,7 @@ class RoutingDispatcher:
         except ProxyError as error:
             _log.info("%s: %s", request.destination, error)
             packets.close()
-        except Exception:
+        except Exception:   # noqa: BLE001 - the same
             _log.exception("outbound %s", outbound.tag)
             packets.close()
 

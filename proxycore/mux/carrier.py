@@ -55,9 +55,10 @@ class Carrier(Stream):
     """What both sides have in common. `peer` is the stream below; `write` is what came from it."""
 
     __slots__ = (
-        "_blocked", "_bulk", "_decoder", "_express", "_is_stalled", "_is_scheduled", "_loop", "_refused", "_slow", "_turn",
-        "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened", "received", "sent", "sessions", "waiting_bytes", "wheel",
-    )  # fmt: skip
+        "_blocked", "_bulk", "_decoder", "_express", "_is_scheduled", "_is_stalled", "_loop", "_refused", "_slow", "_turn",
+        "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened", "received", "sent", "sessions",
+        "waiting_bytes", "wheel",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, *, is_client: bool) -> None:
         self.peer: Stream = NULL_STREAM

@@ -140,6 +140,7 @@ class FrameDecoder:
         head += view[: MAX_HEAD_BYTES - kept]
         if len(head) < 6:
             return len(view)
+        meta: int
         meta, session_id, status, option = _HEAD.unpack_from(head)
         if not MIN_METADATA_BYTES <= meta <= MAX_METADATA_BYTES:
             raise _bad_metadata(meta)

@@ -89,7 +89,7 @@ class Dialer:
 class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
-    __slots__ = ("_addresses", "_attempts", "_destination", "_error", "_is_carrier", "_loop", "_next", "_timer", "stream", "wheel_slot")
+    __slots__ = ("_addresses", "_attempts", "_destination", "_error", "_is_carrier", "_loop", "_next", "_timer", "stream")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, stream: SocketStream, destination: Destination, *, is_carrier: bool

@@ -61,7 +61,7 @@ def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.
 class Listener:
     """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
 
-    __slots__ = ("_accept", "_is_carrier", "_loop", "_local", "_resume", "_sock", "_wheel")
+    __slots__ = ("_accept", "_is_carrier", "_local", "_loop", "_resume", "_sock", "_wheel")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: Accept, *, is_carrier: bool
@@ -115,7 +115,7 @@ class Listener:
         stream = SocketStream(self._loop, self._wheel, sock)
         try:
             self._accept(stream, _plain(source), _plain(local))
-        except Exception:
+        except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only
             _log.exception("while accepting a connection")
             stream.abort(None)
             return

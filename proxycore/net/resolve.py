@@ -52,7 +52,7 @@ async def resolve(host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IP
         raise DialError(host, f"name lookup failed: {getattr(error, 'strerror', None) or error}") from None
     finally:
         _lookups -= 1
-    addresses = list(dict.fromkeys(unmapped(ip_address(entry[4][0].partition("%")[0])) for entry in found))
+    addresses = list(dict.fromkeys(unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found))
     chosen = _by_strategy(addresses, strategy)
     if not chosen:
         raise DialError(host, f"the name has no address that {strategy} allows")

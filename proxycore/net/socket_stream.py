@@ -42,7 +42,7 @@ class SocketStream(Stream):
     __slots__ = (
         "_backlog", "_blocked", "_closing", "_eof_in", "_eof_out", "_loop", "_mark", "_paused", "_reading",
         "_wheel", "received", "sent", "sock", "wheel_slot",
-    )  # fmt: skip
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket | None) -> None:
         """`sock` is connected and non-blocking, or None: then `connected` or `abort` must follow."""
@@ -180,7 +180,7 @@ class SocketStream(Stream):
         self.received += n
         try:
             self.peer.write(_view[:n])
-        except Exception:       # the last line of defence: a bug of ours must not end the loop or leave a stuck pair
+        except Exception:   # noqa: BLE001 - a bug of ours must not leave a stuck pair
             _log.exception("while handing on %d bytes", n)
             self.fail(None)
 

@@ -75,7 +75,7 @@ class UdpListener:
                 continue                # an answer to something that was sent earlier
             try:
                 self._received(size, address)
-            except Exception:
+            except Exception:   # noqa: BLE001 - a bug of ours must cost this one flow only
                 _log.exception("while handing on a datagram of %d bytes", size)
 
     def _received(self, size: int, address: tuple[str, int]) -> None:
@@ -135,7 +135,7 @@ class UdpSocket(PacketStream):
     __slots__ = (
         "_addresses", "_default", "_ended", "_hides_source", "_loop", "_mark", "_packets", "_socks", "_strategy", "_unresolved",
         "_wheel", "wheel_slot",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -243,6 +243,6 @@ class UdpSocket(PacketStream):
                 address = Destination("udp", unmapped(ip_address(source[0].partition("%")[0])), source[1])
             try:
                 self.peer.write_packet(_view[:size], address)
-            except Exception:
+            except Exception:   # noqa: BLE001 - a bug of ours must cost this one flow only
                 _log.exception("while handing on a datagram of %d bytes", size)
                 self._fail()

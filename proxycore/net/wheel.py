@@ -65,7 +65,7 @@ class Wheel:
             obj.wheel_slot = -1
             try:
                 period_s = obj.on_watch()
-            except Exception:
+            except Exception:   # noqa: BLE001 - a bug of ours must not stop the wheel
                 _log.exception("on_watch of %s", type(obj).__name__)
                 continue
             if period_s is not None:

@@ -204,7 +204,8 @@ class Bridge:
         if not link.is_active:
             return              # drained: its end was expected
         if link.carrier.received:
-            _log.warning("bridge %s: carrier lost after %.0f s: %s", self.tag, self._loop.time() - link.opened_at, link.carrier.error)
+            age_s = self._loop.time() - link.opened_at
+            _log.warning("bridge %s: carrier lost after %.0f s: %s", self.tag, age_s, link.carrier.error)
         else:
             level = logging.WARNING if not self._failures else logging.INFO
             self._failures += 1

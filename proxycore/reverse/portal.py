@@ -182,7 +182,8 @@ class Portal(Outbound):
         if link.control is not None and not link.is_draining and low_s < age_s < high_s:
             following = self._memory.suspect(link.credential, link.dialect)
             _log.info("portal %s: lost after %.0f s; the next carrier is addressed as %s", self.tag, age_s, following)
-        _log.info("portal %s: bridge from %s gone after %.0f s, %d carriers left", self.tag, _text(link.source), age_s, len(self.links))
+        where = _text(link.source)
+        _log.info("portal %s: bridge from %s gone after %.0f s, %d carriers left", self.tag, where, age_s, len(self.links))
 
     def _open_control(self, link: Link, name: str) -> None:
         link.dialect = name
