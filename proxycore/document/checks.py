@@ -1,0 +1,188 @@
+"""What only shows when the parts of a document are seen together: tags, ports, and who reaches whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from proxycore.destination import Destination, Request
+from proxycore.document.jsonc import Loc
+from proxycore.document.model import Bridge, Inbound
+from proxycore.document.nearest import did_you_mean
+from proxycore.document.places import parse_path, render_path
+from proxycore.document.report import Report
+from proxycore.document.routing import RuleShape
+from proxycore.document.sections import Sections
+from proxycore.document.shape import field_of
+from proxycore.routing.domains import may_backtrack
+from proxycore.routing.router import Router
+from proxycore.routing.rule import Rule
+
+_MAX_COMPARED_LISTENERS = 2000      # pairs of inbounds with more port ranges than this are not compared
+TagPlaces = dict[str, Loc]
+
+
+def check(sections: Mapping[str, object], found: Sections, report: Report) -> tuple[Rule, ...]:
+    """Report what does not fit together, and give the rules that can be compiled.
+
+    `sections` are the raw ones: a tag counts as given also where the rest of its entry is wrong.
+    """
+    inbounds = _tags(_listed(sections, "inbounds"), ("inbounds",), {}, "inbound", report)
+    reverse = sections.get("reverse")
+    outbounds = _tags(_listed(sections, "outbounds"), ("outbounds",), {}, "outbound", report)
+    outbounds = _tags(_listed(reverse, "portals"), ("reverse", "portals"), outbounds, "outbound or portal", report)
+    bridges = {tag for entry in _listed(reverse, "bridges") if isinstance(tag := field_of(entry, "tag"), str)}
+    _check_bridge_tags(found.bridges.values(), inbounds, report)
+    _check_ports(list(found.inbounds.values()), report)
+    _check_outbounds(sections, found, report)
+    raw_rules = _listed(sections.get("routing"), "rules")
+    _check_outbound_tags(raw_rules, outbounds, report)
+    rules = tuple(_rule(number, shape, report) for number, shape in found.rules.items())
+    _check_rules(found, {*inbounds, *bridges}, report)
+    _check_domain_strategy(found.domain_strategy, raw_rules, report)
+    _check_bridges(found, rules, report)
+    return rules
+
+
+def _listed(section: object, name: str) -> list[object]:
+    entries = field_of(section, name)
+    return entries if isinstance(entries, list) else []
+
+
+def _tags(entries: Sequence[object], loc: Loc, earlier: TagPlaces, kind: str, report: Report) -> TagPlaces:
+    """The tags of `entries`, after `earlier` ones, each with its place. A tag that is there already is an error."""
+    tags = dict(earlier)
+    for number, entry in enumerate(entries):
+        tag = field_of(entry, "tag")
+        if not isinstance(tag, str) or not tag:
+            continue
+        at: Loc = (*loc, number, "tag")
+        if tag in tags:
+            report.error(at, f'the tag "{tag}" is already that of another {kind}, {render_path(tags[tag][:-1])}')
+        else:
+            tags[tag] = at
+    return tags
+
+
+def _check_bridge_tags(bridges: Iterable[Bridge], inbounds: TagPlaces, report: Report) -> None:
+    for bridge in bridges:
+        if bridge.tag in inbounds:
+            message = f'rules cannot tell this bridge from the inbound "{bridge.tag}"'
+            report.warn((*parse_path(bridge.path), "tag"), message)
+
+
+def _networks(inbound: Inbound) -> frozenset[str]:
+    """What the inbound listens for; protocols that can listen for UDP have `networks` in their settings."""
+    return frozenset(getattr(inbound.settings, "networks", ("tcp",)))
+
+
+def _check_ports(inbounds: Sequence[Inbound], report: Report) -> None:
+    """Two inbounds cannot listen on the same address and port for the same network."""
+    listeners = sorted(
+        (network, low, high, number)
+        for number, inbound in enumerate(inbounds) for network in _networks(inbound) for low, high in inbound.ports
+    )
+    if len(listeners) > _MAX_COMPARED_LISTENERS:
+        return
+    told: set[tuple[int, int]] = set()
+    for position, (network, low, high, number) in enumerate(listeners):
+        for other_network, other_low, _, other_number in listeners[position + 1 :]:
+            if other_network != network or other_low > high:
+                break
+            first, second = sorted((number, other_number))
+            if first == second or (first, second) in told or not _share_address(inbounds[first], inbounds[second]):
+                continue
+            told.add((first, second))
+            port = max(low, other_low)
+            message = f"{inbounds[first].path} listens on {network} port {port} of the same address already"
+            report.error((*parse_path(inbounds[second].path), "port"), message)
+
+
+def _share_address(one: Inbound, other: Inbound) -> bool:
+    """Whether listening for one port fails for the second of them: the same address, or all addresses of its family."""
+    if one.listen == other.listen or one.listen is None or other.listen is None:
+        return True
+    if one.listen.version != other.listen.version:
+        return False
+    return one.listen.is_unspecified or other.listen.is_unspecified
+
+
+def _check_outbounds(sections: Mapping[str, object], found: Sections, report: Report) -> None:
+    for number, outbound in found.outbounds.items():
+        if not outbound.tag and number > 0:
+            report.warn(("outbounds", number), "without a tag no rule can name it, and only the first outbound is the default")
+    if not _listed(sections, "outbounds") and found.portals:
+        first = next(iter(found.portals.values()))
+        message = "there is no outbound, so this portal takes everything that no rule matches"
+        report.warn(parse_path(first.path), message, "add an outbound, freedom or blackhole, say")
+
+
+def _check_outbound_tags(rules: Sequence[object], outbounds: TagPlaces, report: Report) -> None:
+    for number, rule in enumerate(rules):
+        tag = field_of(rule, "outboundTag")
+        at: Loc = ("routing", "rules", number, "outboundTag")
+        if isinstance(tag, str) and tag and tag not in outbounds:
+            report.error(at, f'there is no outbound or portal "{tag}"', did_you_mean(tag, outbounds))
+        elif isinstance(rule, dict) and not tag and not field_of(rule, "balancerTag"):     # a balancer is refused elsewhere
+            report.error(at, "is required: where the rule leads")
+
+
+def _check_domain_strategy(strategy: str, rules: Sequence[object], report: Report) -> None:
+    at: Loc = ("routing", "domainStrategy")
+    if strategy == "AsIs":
+        return
+    if any(field_of(rule, "ip") for rule in rules):
+        message = f'"{strategy}" is known to Xray, not run by this version, which resolves no names for routing'
+        report.error(at, message, "use AsIs, or match by domain instead of ip")
+    else:
+        report.warn(at, "has no effect: no rule has an ip matcher")
+
+
+def _rule(number: int, shape: RuleShape, report: Report) -> Rule:
+    loc: Loc = ("routing", "rules", number)
+    rule = shape.rule(render_path(loc))
+    if not rule.conditions:
+        report.error(loc, "the rule has no matcher, so it would say nothing", "give at least one, inboundTag or domain, say")
+    return rule
+
+
+def _check_rules(found: Sections, inbound_tags: set[str], report: Report) -> None:
+    labels: dict[str, int] = {}
+    for number, shape in found.rules.items():
+        loc: Loc = ("routing", "rules", number)
+        if shape.rule_tag in labels:
+            report.error((*loc, "ruleTag"), f'rule {labels[shape.rule_tag]} has the ruleTag "{shape.rule_tag}" already')
+        elif shape.rule_tag:
+            labels[shape.rule_tag] = number
+        for position, tag in enumerate(shape.inbound_tag):
+            if tag not in inbound_tags:
+                hint = did_you_mean(tag, sorted(inbound_tags))
+                report.warn((*loc, "inboundTag", position), f'there is no inbound or bridge "{tag}"', hint)
+        _check_patterns(shape, loc, report)
+
+
+def _check_patterns(shape: RuleShape, loc: Loc, report: Report) -> None:
+    for name, patterns in (
+        ("domain", [entry.text if entry.pattern is not None else "" for entry in shape.domain]),
+        ("user", [entry.text if entry.pattern is not None else "" for entry in shape.user]),
+    ):
+        for position, pattern in enumerate(patterns):
+            if may_backtrack(pattern):
+                key = "domains" if name == "domain" and report.has((*loc, "domains")) else name
+                message = "a repetition inside a repetition: on some names this pattern may take very long"
+                report.warn((*loc, key, position), message)
+
+
+def _check_bridges(found: Sections, rules: Sequence[Rule], report: Report) -> None:
+    """A bridge dials its portal through the router: some rule has to lead there."""
+    router = Router.compile([rule for rule in rules if rule.conditions], None)
+    carriers = {outbound.tag for outbound in found.outbounds.values() if outbound.spec.is_carrier}
+    others = {outbound.tag for outbound in found.outbounds.values() if outbound.tag} - carriers
+    for bridge in found.bridges.values():
+        loc = parse_path(bridge.path)
+        rule = router.first_match(Request(Destination("tcp", bridge.domain, 0), bridge.tag))
+        if rule is None:
+            message = "no rule leads the connections of this bridge to its portal"
+            report.warn(loc, f'{message}: inboundTag "{bridge.tag}", domain "{bridge.domain}"', "they go to the default outbound")
+        elif rule.outbound_tag in others:
+            message = f'{rule.label} sends the connections of this bridge to "{rule.outbound_tag}", which leads to no portal'
+            report.warn(loc, message, "put a rule with the bridge's inboundTag and domain before it")

@@ -1,0 +1,55 @@
+"""An entry of `inbounds`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, PlainValidator, ValidationInfo
+
+from proxycore.destination import IPAddress, unmapped
+from proxycore.document.shape import Shape
+from proxycore.document.stream_settings import Sniffing, StreamSettings
+from proxycore.routing.ports import PortRange, parse_ports
+
+ENVIRON = "environ"         # key of the validation context: environment variables, for `env:NAME`
+
+
+def read_ports(value: object, info: ValidationInfo) -> tuple[PortRange, ...]:
+    """A port list, with `env:NAME` from the validation context."""
+    return parse_ports(value, (info.context or {}).get(ENVIRON, os.environ))
+
+
+PortList = Annotated[tuple[PortRange, ...], PlainValidator(read_ports)]
+
+
+def _listen(value: object) -> IPAddress | None:
+    if not isinstance(value, str):
+        raise ValueError("an IP address as text is expected")
+    text = value.strip()
+    if not text:
+        return None
+    if text.startswith(("/", "@")):
+        raise ValueError("listening on a unix socket is known to Xray, not run by this version")
+    if text.lower() == "localhost":
+        return ip_address("127.0.0.1")
+    try:
+        return unmapped(ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise ValueError('an IP address of this host or "localhost" is expected') from None
+
+
+class InboundShape(Shape):
+    """`listen` None: all addresses, IPv4 and IPv6."""
+
+    tag: str = ""
+    listen: Annotated[IPAddress | None, PlainValidator(_listen)] = None
+    port: PortList
+    protocol: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    stream_settings: StreamSettings | None = None
+    sniffing: Sniffing | None = None
+
+    no_effect: ClassVar[Mapping[str, str]] = {"allocate": "Xray ignores it too"}

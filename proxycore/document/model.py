@@ -1,0 +1,102 @@
+"""A document that was read: what the runtime is built from.
+
+`path` of a part is its place in the whole document (`inbounds[0]`); `LoadedDocument.problem_at` turns it, with
+whatever follows it, into file, line and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proxycore.destination import IPAddress
+from proxycore.document.log import Log
+from proxycore.document.outbound import Mux
+from proxycore.document.places import parse_path
+from proxycore.document.problems import Problem
+from proxycore.document.report import Report
+from proxycore.document.reverse import Dialect
+from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
+from proxycore.routing.ports import PortRange
+from proxycore.routing.router import Router
+from proxycore.routing.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Listens on every port of `ports` (0 is not among them). `listen` None: all addresses, IPv4 and IPv6."""
+
+    path: str
+    tag: str
+    listen: IPAddress | None
+    ports: tuple[PortRange, ...]
+    spec: ProtocolSpec
+    side: InboundSide
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    path: str
+    tag: str
+    spec: ProtocolSpec
+    side: OutboundSide
+    settings: Settings
+    mux: Mux
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    path: str
+    tag: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    path: str
+    tag: str
+    domain: str
+    dialect: Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Where a section is absent, its defaults: without `log` there is no access log, unlike with `"log": {}`."""
+
+    log: Log
+    inbounds: tuple[Inbound, ...]
+    outbounds: tuple[Outbound, ...]
+    rules: tuple[Rule, ...]
+    bridges: tuple[Bridge, ...]
+    portals: tuple[Portal, ...]
+
+    @property
+    def default_tag(self) -> str | None:
+        """The tag (perhaps empty) of the outbound for what no rule matches; None: there is none."""
+        if self.outbounds:
+            return self.outbounds[0].tag
+        return self.portals[0].tag if self.portals else None
+
+    def router(self) -> Router:
+        return Router.compile(self.rules, self.default_tag)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDocument:
+    document: Document
+    warnings: list[Problem]
+    _problem: Callable[[str, str], Problem]
+
+    @property
+    def log(self) -> Log:
+        return self.document.log
+
+    def problem_at(self, path: str, message: str) -> Problem:
+        """An error at `path` (of a ConfigError), with its file, line and column."""
+        return self._problem(path, message)
+
+
+def problem_maker(report: Report) -> Callable[[str, str], Problem]:
+    """What `LoadedDocument.problem_at` does, for the origins that `report` knows."""
+    return lambda path, message: report.problem("error", parse_path(path), message)

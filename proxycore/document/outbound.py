@@ -1,0 +1,68 @@
+"""An entry of `outbounds`, with its `mux`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from proxycore.document.shape import Shape
+from proxycore.document.stream_settings import StreamSettings
+
+DEFAULT_CONCURRENCY = 8
+_ANY_ADDRESS = ("", "0.0.0.0", "::")
+
+
+def _send_through(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("an IP address as text is expected")
+    if value.strip() not in _ANY_ADDRESS:
+        raise ValueError("choosing the local address is known to Xray, not run by this version")
+    return ""
+
+
+def _target_strategy(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text is expected")
+    if value.lower() not in ("", "asis"):
+        raise ValueError('only "AsIs" is run by this version; freedom has its own domainStrategy in its settings')
+    return "AsIs"
+
+
+def _proxy_settings(value: object) -> object:
+    if isinstance(value, dict) and any(item for key, item in value.items() if key.lower() == "tag"):
+        raise ValueError("going through another outbound is known to Xray, not run by this version")
+    return value
+
+
+class Mux(Shape):
+    """Mux.cool over this outbound. `concurrency`: live sessions on one carrier at most; negative: TCP is not muxed.
+
+    `xudp_concurrency`: 0, UDP shares the carriers of TCP; above, its own carriers; below, UDP is not muxed.
+    """
+
+    enabled: bool = False
+    concurrency: Annotated[int, Field(ge=-32768, le=32767)] = 0
+    xudp_concurrency: Annotated[int, Field(ge=-32768, le=32767)] = 0
+    xudp_proxy_udp443: Literal["", "reject", "allow", "skip"] = Field(default="", validation_alias="xudpProxyUDP443")
+
+    @property
+    def tcp_concurrency(self) -> int:
+        """`concurrency` with its default filled in."""
+        return self.concurrency or DEFAULT_CONCURRENCY
+
+    @property
+    def udp443(self) -> Literal["reject", "allow", "skip"]:
+        """What happens to UDP to port 443, with the default filled in."""
+        return self.xudp_proxy_udp443 or "reject"
+
+
+class OutboundShape(Shape):
+    tag: str = ""
+    protocol: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    stream_settings: StreamSettings | None = None
+    mux: Mux = Mux()
+    send_through: Annotated[str, BeforeValidator(_send_through)] = ""
+    proxy_settings: Annotated[dict[str, Any], BeforeValidator(_proxy_settings)] = Field(default_factory=dict)
+    target_strategy: Annotated[str, BeforeValidator(_target_strategy)] = "AsIs"

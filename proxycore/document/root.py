@@ -1,0 +1,29 @@
+"""The top level of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from proxycore.document.shape import Shape
+
+_NOT_RUN = "the section is known to Xray, not run by this version"
+_OLD = 'the form of V2Ray 2 and 3 is not read; use "inbounds" and "outbounds"'
+
+
+class RootShape(Shape):
+    """Only the names of the sections: each is read by itself, after files are merged."""
+
+    log: Any = None
+    inbounds: Any = None
+    outbounds: Any = None
+    routing: Any = None
+    reverse: Any = None
+
+    not_run: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys((
+            "dns", "policy", "stats", "api", "observatory", "burstObservatory", "fakeDns", "metrics", "transport", "env",
+            "geodata", "version",
+        ), _NOT_RUN),
+        **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),
+    }

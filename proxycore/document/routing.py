@@ -1,0 +1,121 @@
+"""The `routing` section and its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import AliasChoices, Field, PlainValidator
+
+from proxycore.document.inbound import PortList
+from proxycore.document.nearest import did_you_mean
+from proxycore.document.shape import Shape
+from proxycore.document.words import Split, Text, one_of, parsed
+from proxycore.routing.addresses import AddressCondition, AddressEntry, parse_address
+from proxycore.routing.condition import Condition
+from proxycore.routing.domains import DomainCondition, DomainEntry, parse_domain
+from proxycore.routing.ports import PortCondition, PortRange
+from proxycore.routing.rule import InboundTagCondition, NetworkCondition, Rule, UserCondition, UserEntry, parse_user
+
+DomainStrategy: TypeAlias = Literal["AsIs", "IPIfNonMatch", "IPOnDemand"]
+_STRATEGIES: dict[str, DomainStrategy] = {
+    "asis": "AsIs", "ipifnonmatch": "IPIfNonMatch", "ipondemand": "IPOnDemand", "": "AsIs",
+}
+_NETWORKS = ("tcp", "udp", "unix")
+_NOT_RUN = "is known to Xray, not run by this version"
+
+
+def _network(text: str) -> str:
+    name = text.lower()
+    if name not in _NETWORKS:
+        hint = did_you_mean(name, _NETWORKS)
+        raise ValueError(f'"{text[:40]}" is no network' + (f"; {hint}" if hint else ""))
+    return name
+
+
+def _networks(value: object) -> list[str]:
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ValueError('a list, or text such as "tcp,udp", is expected')
+    return [_network(part) for part in parts]
+
+
+def _rule_type(value: object) -> str:
+    if not isinstance(value, str) or value.lower() != "field":
+        raise ValueError('the only kind of rule is "field"')
+    return value
+
+
+Domains = Annotated[list[Annotated[DomainEntry, parsed(parse_domain)]], Split]
+Addresses = Annotated[list[Annotated[AddressEntry, parsed(parse_address)]], Split]
+Users = Annotated[list[Annotated[UserEntry, parsed(parse_user)]], Split]
+Tags = Annotated[list[Text], Split]
+
+
+class RuleShape(Shape):
+    type: Annotated[str, PlainValidator(_rule_type)] = "field"          # V2Ray wants it in every rule
+    domain_matcher: Any = None                                          # a choice of algorithm, which is ours to make
+    rule_tag: str = ""
+    outbound_tag: str = ""
+    inbound_tag: Tags = Field(default_factory=list)
+    domain: Domains = Field(default_factory=list, validation_alias=AliasChoices("domains", "domain"))
+    ip: Addresses = Field(default_factory=list)
+    port: PortList = ()
+    network: Annotated[list[str], PlainValidator(_networks)] = Field(default_factory=list)
+    source: Addresses = Field(default_factory=list, validation_alias=AliasChoices("sourceIP", "source"))
+    source_port: PortList = ()
+    local_ip: Addresses = Field(default_factory=list, validation_alias="localIP")
+    local_port: PortList = ()
+    user: Users = Field(default_factory=list)
+
+    not_run: ClassVar[Mapping[str, str]] = {
+        "balancerTag": "balancers are known to Xray, not run by this version",
+        "protocol": f"the matcher {_NOT_RUN}, which does not sniff",
+        "attrs": f"the matcher {_NOT_RUN}, which does not sniff",
+        **dict.fromkeys(("process", "localOS", "vlessRoute"), f"the matcher {_NOT_RUN}"),
+        "webhook": _NOT_RUN,
+    }
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """The matchers that are given, the cheapest first. An empty list is as if it were absent."""
+        found: list[Condition] = []
+        if self.inbound_tag:
+            found.append(InboundTagCondition(self.inbound_tag))
+        if self.network:
+            found.append(NetworkCondition(self.network))
+        found += _ports(("destination", self.port), ("source", self.source_port), ("local", self.local_port))
+        if self.user:
+            found.append(UserCondition(self.user))
+        found += _addresses(("destination", self.ip), ("source", self.source), ("local", self.local_ip))
+        if self.domain:
+            found.append(DomainCondition(self.domain))
+        return tuple(found)
+
+    def rule(self, path: str) -> Rule:
+        """The compiled rule; `path` is its label if it has no tag."""
+        return Rule(self.rule_tag or path, self.outbound_tag, self.conditions())
+
+
+_Side: TypeAlias = Literal["destination", "source", "local"]
+
+
+def _ports(*sides: tuple[_Side, Sequence[PortRange]]) -> list[Condition]:
+    return [PortCondition(side, ranges) for side, ranges in sides if ranges]
+
+
+def _addresses(*sides: tuple[_Side, Sequence[AddressEntry]]) -> list[Condition]:
+    return [AddressCondition(side, entries) for side, entries in sides if entries]
+
+
+class RoutingShape(Shape):
+    """Its rules are read one by one, so that one that is wrong does not hide the others."""
+
+    domain_strategy: Annotated[DomainStrategy, PlainValidator(one_of(_STRATEGIES))] = "AsIs"
+    domain_matcher: Any = None
+    rules: list[Any] = Field(default_factory=list)
+
+    not_run: ClassVar[Mapping[str, str]] = {
+        "balancers": "balancers are known to Xray, not run by this version",
+        "settings": "the form of V2Ray 2 and 3 is not read; move what is in it one level up",
+        "strategy": "the form of V2Ray 2 and 3 is not read; leave it out",
+    }

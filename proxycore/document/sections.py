@@ -1,0 +1,148 @@
+"""Reads the sections of a document one entry at a time, so that one that is wrong does not hide the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxycore.document.inbound import ENVIRON, InboundShape
+from proxycore.document.jsonc import Loc
+from proxycore.document.log import Log
+from proxycore.document.model import Bridge, Inbound, Outbound, Portal
+from proxycore.document.outbound import OutboundShape
+from proxycore.document.places import render_path
+from proxycore.document.protocol import find_inbound, find_outbound
+from proxycore.document.report import Report
+from proxycore.document.reverse import BridgeShape, PortalShape, ReverseShape
+from proxycore.document.routing import RoutingShape, RuleShape
+from proxycore.document.shape import ModelT, field_of, read
+from proxycore.document.stream_settings import check_sockopt
+from proxycore.protocols.base import ProtocolSpec, Settings
+
+
+@dataclass(slots=True)
+class Sections:
+    """What could be read of a document; entries with errors are missing. By position in their list."""
+
+    log: Log | None = None
+    inbounds: dict[int, Inbound] = field(default_factory=dict)
+    outbounds: dict[int, Outbound] = field(default_factory=dict)
+    bridges: dict[int, Bridge] = field(default_factory=dict)
+    portals: dict[int, Portal] = field(default_factory=dict)
+    rules: dict[int, RuleShape] = field(default_factory=dict)
+    domain_strategy: str = "AsIs"
+
+
+class SectionReader:
+    """Reads the sections of one document; what is wrong goes to the report."""
+
+    __slots__ = ("_context", "_protocols", "_report", "_sections")
+
+    def __init__(
+        self, sections: Mapping[str, object], report: Report, protocols: Mapping[str, ProtocolSpec], environ: Mapping[str, str]
+    ) -> None:
+        self._sections = sections
+        self._report = report
+        self._protocols = protocols
+        self._context = {ENVIRON: environ}
+
+    def read(self) -> Sections:
+        found = Sections()
+        if "log" in self._sections:
+            found.log = self._read(Log, self._sections["log"], ("log",))
+        for number, entry in self._entries(("inbounds",), self._sections.get("inbounds", [])):
+            inbound = self._inbound(entry, ("inbounds", number))
+            if inbound is not None:
+                found.inbounds[number] = inbound
+        for number, entry in self._entries(("outbounds",), self._sections.get("outbounds", [])):
+            outbound = self._outbound(entry, ("outbounds", number))
+            if outbound is not None:
+                found.outbounds[number] = outbound
+        self._reverse(found)
+        self._routing(found)
+        return found
+
+    def _read(self, model: type[ModelT], value: object, loc: Loc) -> ModelT | None:
+        return read(model, value, loc, self._report, self._context)
+
+    def _entries(self, loc: Loc, value: object) -> list[tuple[int, object]]:
+        if not isinstance(value, list):
+            self._report.error(loc, "a list is expected")
+            return []
+        return list(enumerate(value))
+
+    def _protocol(self, entry: object, loc: Loc, *, is_inbound: bool) -> ProtocolSpec | None:
+        """The spec that the entry names, read before the rest of it so that its settings are checked in any case."""
+        name = field_of(entry, "protocol")
+        if not isinstance(name, str):
+            return None
+        try:
+            return (find_inbound if is_inbound else find_outbound)(name, self._protocols)
+        except ValueError as error:
+            self._report.error((*loc, "protocol"), str(error))
+            return None
+
+    def _inbound(self, entry: object, loc: Loc) -> Inbound | None:
+        spec = self._protocol(entry, loc, is_inbound=True)
+        shape = self._read(InboundShape, entry, loc)
+        side = spec.inbound if spec is not None else None
+        settings = self._read_settings(side.settings if side else None, entry, loc)
+        check_sockopt(entry, loc, self._report)
+        if shape is None:
+            return None
+        ports = tuple((max(low, 1), high) for low, high in shape.port if high > 0)
+        if not ports or ports != shape.port:
+            self._report.warn((*loc, "port"), "nothing listens on port 0")
+        if spec is None or side is None or settings is None:
+            return None
+        return Inbound(render_path(loc), shape.tag, shape.listen, ports, spec, side, settings)
+
+    def _outbound(self, entry: object, loc: Loc) -> Outbound | None:
+        spec = self._protocol(entry, loc, is_inbound=False)
+        shape = self._read(OutboundShape, entry, loc)
+        side = spec.outbound if spec is not None else None
+        settings = self._read_settings(side.settings if side else None, entry, loc)
+        check_sockopt(entry, loc, self._report)
+        if spec is not None and not spec.is_carrier and field_of(field_of(entry, "mux"), "enabled") is True:
+            message = f"{spec.name} leads to no other core, so nothing there would understand mux"
+            self._report.error((*loc, "mux", "enabled"), message)
+        if shape is None or spec is None or side is None or settings is None:
+            return None
+        return Outbound(render_path(loc), shape.tag, spec, side, settings, shape.mux)
+
+    def _read_settings(self, model: type[Settings] | None, entry: object, loc: Loc) -> Settings | None:
+        value = field_of(entry, "settings")
+        if model is None or not (value is None or isinstance(value, dict)):     # the entry's own model complains
+            return None
+        return self._read(model, {} if value is None else value, (*loc, "settings"))
+
+    def _reverse(self, found: Sections) -> None:
+        if "reverse" not in self._sections:
+            return
+        shape = self._read(ReverseShape, self._sections["reverse"], ("reverse",))
+        if shape is None:
+            return
+        for number, entry in enumerate(shape.bridges):
+            loc: Loc = ("reverse", "bridges", number)
+            bridge = self._read(BridgeShape, entry, loc)
+            if bridge is not None:
+                found.bridges[number] = Bridge(render_path(loc), bridge.tag, bridge.domain)
+        for number, entry in enumerate(shape.portals):
+            loc = ("reverse", "portals", number)
+            portal = self._read(PortalShape, entry, loc)
+            if portal is not None:
+                found.portals[number] = Portal(render_path(loc), portal.tag, portal.domain, portal.dialect)
+
+    def _routing(self, found: Sections) -> None:
+        if "routing" not in self._sections:
+            return
+        value = self._sections["routing"]
+        shape = self._read(RoutingShape, value, ("routing",))
+        if shape is not None:
+            found.domain_strategy = shape.domain_strategy
+        rules: Any = shape.rules if shape is not None else field_of(value, "rules")
+        for number, entry in enumerate(rules if isinstance(rules, list) else []):
+            rule = self._read(RuleShape, entry, ("routing", "rules", number))
+            if rule is not None:
+                found.rules[number] = rule
