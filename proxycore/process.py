@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from proxycore import __version__, logs, tasks
+from proxycore.document.log import Log
 from proxycore.errors import ProxyError
 from proxycore.instance import Instance
 
@@ -27,7 +28,7 @@ def run_until_signal(document: LoadedDocument, *, drain_s: float, as_json: bool)
 
     A second signal, or `drain_s` seconds, end what still runs.
     """
-    log = document.log
+    log = document.document.log or Log()
     try:
         logs.configure(log.loglevel, log.error, log.mask_address, as_json=as_json)
     except OSError as error:

@@ -13,7 +13,7 @@ from proxycore import tasks
 from proxycore.destination import Destination, IPAddress
 from proxycore.errors import DialError
 from proxycore.net.resolve import Strategy, resolve
-from proxycore.net.socket_stream import SocketStream
+from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.wheel import Wheel
 
 RACE_DELAY_S = 0.25
@@ -57,16 +57,17 @@ def tune_carrier(sock: socket.socket) -> None:
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_is_carrier", "_loop", "_wheel")
+    __slots__ = ("_census", "_is_carrier", "_loop", "_wheel")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, *, is_carrier: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, census: Census, *, is_carrier: bool) -> None:
         self._loop = loop
         self._wheel = wheel
+        self._census = census
         self._is_carrier = is_carrier
 
     def dial(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> SocketStream:
         """A stream to `destination` (TCP) that is still connecting; its peer is aborted with DialError if it cannot."""
-        stream = SocketStream(self._loop, self._wheel, None)
+        stream = SocketStream(self._loop, self._wheel, self._census, None)
         race = _Race(self._loop, stream, destination, is_carrier=self._is_carrier)
         if isinstance(destination.host, str):
             tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from proxycore.destination import HostPort
 from proxycore.errors import ConfigError
 from proxycore.net.dial import tune, tune_carrier
-from proxycore.net.socket_stream import SocketStream
+from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.wheel import Wheel
 
 BACKLOG = 4096
@@ -61,11 +61,19 @@ def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.
 class Listener:
     """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
 
-    __slots__ = ("_accept", "_is_carrier", "_local", "_loop", "_resume", "_sock", "_wheel")
+    __slots__ = ("_accept", "_census", "_is_carrier", "_local", "_loop", "_resume", "_sock", "_wheel")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: Accept, *, is_carrier: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wheel: Wheel,
+        census: Census,
+        sock: socket.socket,
+        accept: Accept,
+        *,
+        is_carrier: bool,
     ) -> None:
+        self._census = census
         self._loop = loop
         self._wheel = wheel
         self._sock = sock
@@ -112,7 +120,7 @@ class Listener:
         except OSError:
             sock.close()            # reset meanwhile
             return
-        stream = SocketStream(self._loop, self._wheel, sock)
+        stream = SocketStream(self._loop, self._wheel, self._census, sock)
         try:
             self._accept(stream, _plain(source), _plain(local))
         except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only

@@ -36,15 +36,24 @@ _view = memoryview(_buffer)
 _log = logging.getLogger("xrev.socket")
 
 
+class Census:
+    """How many sockets of one kind are open."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class SocketStream(Stream):
     """Reads go to `peer.write`, `write` goes to the socket; what it does not take waits, and the peer is paused."""
 
     __slots__ = (
-        "_backlog", "_blocked", "_closing", "_eof_in", "_eof_out", "_loop", "_mark", "_paused", "_reading",
+        "_backlog", "_blocked", "_census", "_closing", "_eof_in", "_eof_out", "_loop", "_mark", "_paused", "_reading",
         "_wheel", "received", "sent", "sock", "wheel_slot",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, census: Census, sock: socket.socket | None) -> None:
         """`sock` is connected and non-blocking, or None: then `connected` or `abort` must follow."""
         self.peer: Stream = NULL_STREAM
         self.sock = sock
@@ -53,6 +62,8 @@ class SocketStream(Stream):
         self.wheel_slot = -1
         self._loop = loop
         self._wheel = wheel
+        self._census = census
+        census.count += 1
         self._mark = 0              # received + sent when the wheel last looked
         self._backlog: list[bytes] = []
         self._blocked = sock is None    # write() cannot go straight to the socket
@@ -264,12 +275,15 @@ class SocketStream(Stream):
         return None
 
     def fail(self, error: Exception | None) -> None:
-        """The socket failed, or its time is over."""
+        """The socket failed, or its time is over: the peer is told."""
+        if self.ended:
+            return
         peer, self.peer = self.peer, NULL_STREAM
         self._end()
         peer.abort(error)
 
     def _end(self) -> None:
+        self._census.count -= 1
         self._wheel.forget(self)
         self._stop_reading()
         self._eof_in = self._eof_out = self._blocked = True

@@ -16,6 +16,7 @@ from proxycore.protocols.vmess.settings import VmessInboundSettings, VmessOutbou
 PROTOCOL = ProtocolSpec(
     name="vmess",
     title="VMess",
+    is_carrier=True,
     inbound=InboundSide(VmessInboundSettings, VmessInbound),
     outbound=OutboundSide(VmessOutboundSettings, VmessOutbound),
 )

@@ -1,0 +1,142 @@
+"""One document, running: listeners, router, outbounds, portals and bridges put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+
+from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
+from proxycore.document import model
+from proxycore.document.model import LoadedDocument
+from proxycore.errors import ConfigError
+from proxycore.logs import AccessLog, SilentAccessLog, open_access_log
+from proxycore.mux.pool import MuxPool
+from proxycore.net.dial import Dialer
+from proxycore.net.listen import Listener, bind
+from proxycore.net.socket_stream import Census
+from proxycore.net.udp import UdpListener, UdpSocket
+from proxycore.net.wheel import Wheel
+from proxycore.protocols.base import Destination, Inbound, InboundContext, Outbound, OutboundContext, Strategy
+from proxycore.reverse.bridge import Bridge
+from proxycore.reverse.portal import Portal
+from proxycore.stream import PacketStream
+
+MAX_LISTENING_PORTS = 4096
+"""Of one instance: a range is easily written a digit too long."""
+
+DRAIN_STEP_S = 0.05
+
+_log = logging.getLogger("xrev.instance")
+
+
+class Instance:
+    """Runs one document on `loop`."""
+
+    def __init__(self, loaded: LoadedDocument, loop: asyncio.AbstractEventLoop) -> None:
+        self._document = loaded.document
+        self._loop = loop
+        self._wheel = Wheel(loop)
+        self._clients = Census()        # sockets of clients and of targets
+        self._carriers = Census()       # sockets between cores
+        self._listeners: list[Listener | UdpListener] = []
+        self._inbounds: list[Inbound] = []
+        self._access: AccessLog = SilentAccessLog()
+        self.outbounds: dict[str, Outbound] = {}
+        self.portals: list[Portal] = []
+        self.bridges: list[Bridge] = []
+        self.router = self._document.router()
+
+    async def start(self) -> None:
+        """Listen on every port, then start the bridges. All or nothing: what fails leaves nothing listening.
+
+        Raises: ConfigError, a part of the document cannot be run here (a port is taken, say). OSError, the access log.
+        """
+        log = self._document.log
+        if log is not None:
+            self._access = open_access_log(log.access, self._loop, log.mask_address)
+        try:
+            self._build()
+        except ConfigError:
+            self.stop()
+            raise
+        for bridge in self.bridges:
+            bridge.start()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Accept nothing new and open no carriers; return when no client is connected any more, or after `timeout_s`."""
+        for listener in self._listeners:
+            if isinstance(listener, Listener):
+                listener.close()
+        for bridge in self.bridges:
+            bridge.close()
+        end_s = self._loop.time() + timeout_s
+        while self._clients.count and self._loop.time() < end_s:
+            await asyncio.sleep(DRAIN_STEP_S)
+
+    def stop(self) -> None:
+        """End everything now. May be called twice."""
+        for listener in self._listeners:
+            listener.close()
+        for bridge in self.bridges:
+            bridge.stop()
+        for portal in self.portals:
+            portal.stop()
+        for inbound in self._inbounds:
+            inbound.close()
+        self._wheel.stop()
+        self._access.close()
+
+    def _build(self) -> None:
+        document = self._document
+        for outbound in document.outbounds:
+            self.outbounds.setdefault(outbound.tag, self._outbound(outbound))
+        for entry in document.portals:
+            fixed = None if entry.dialect == "auto" else entry.dialect
+            portal = Portal(entry.tag, entry.domain, self._loop, self._wheel, fixed)
+            self.portals.append(portal)
+            self.outbounds[entry.tag] = portal
+        routing = RoutingDispatcher(self.router, self.outbounds, self._access)
+        for bridge in document.bridges:
+            self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._loop, self._wheel))
+        dispatcher = InboundDispatcher(routing, self._loop, self._wheel)
+        for inbound in document.inbounds:
+            self._listen(inbound, dispatcher)
+
+    def _outbound(self, entry: model.Outbound) -> Outbound:
+        is_carrier = entry.spec.is_carrier
+        dialer = Dialer(self._loop, self._wheel, self._carriers if is_carrier else self._clients, is_carrier=is_carrier)
+        context = OutboundContext(entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time)
+        outbound = entry.side.build(entry.settings, context)
+        if not entry.mux.enabled:
+            return outbound
+        mux = entry.mux
+        return MuxPool(outbound, self._loop, self._wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
+
+    def _open_udp(
+        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
+    ) -> PacketStream:
+        return UdpSocket(self._loop, self._wheel, default, strategy, hides_source=hides_source)
+
+    def _listen(self, entry: model.Inbound, dispatcher: InboundDispatcher) -> None:
+        ports = [port for first, last in entry.ports for port in range(max(first, 1), last + 1)]
+        if len(ports) + len(self._listeners) > MAX_LISTENING_PORTS:
+            raise ConfigError(f"{entry.path}.port", f"an instance listens on {MAX_LISTENING_PORTS} ports at most")
+        context = InboundContext(entry.tag, entry.path, dispatcher, self._wheel, time.time, ports[0] if ports else 0)
+        inbound: Inbound = entry.side.build(entry.settings, context)
+        self._inbounds.append(inbound)
+        address = "" if entry.listen is None else str(entry.listen)
+        path = f"{entry.path}.port"
+        census = self._carriers if entry.spec.is_carrier else self._clients
+        for port in ports:
+            for network in sorted(inbound.networks):
+                if network == "tcp":
+                    sock = bind(address, port, socket.SOCK_STREAM, path)
+                    is_carrier = entry.spec.is_carrier
+                    tcp = Listener(self._loop, self._wheel, census, sock, inbound.accept, is_carrier=is_carrier)
+                    self._listeners.append(tcp)
+                else:
+                    sock = bind(address, port, socket.SOCK_DGRAM, path)
+                    self._listeners.append(UdpListener(self._loop, self._wheel, sock, inbound.accept_packets))
+                _log.info("%s: listening on %s:%d/%s", entry.tag or entry.path, address or "*", port, network)
