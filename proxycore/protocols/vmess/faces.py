@@ -16,6 +16,9 @@ from proxycore.errors import PeerError
 from proxycore.protocols.vmess.body_codec import MAX_DATAGRAM_BYTES, Decoder, Encoder
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
+MAX_PACKET_BACKLOG_BYTES = 64 * 1024
+"""Datagrams that are still handed to a lower stream that is full or connecting, so that a burst is not lost."""
+
 
 class Plain(Protocol):
     """What SealedFace tells the plaintext side about the lower stream."""
@@ -197,9 +200,9 @@ class PlainFace(Stream):
 
 
 class PacketFace(PacketStream):
-    """The same for datagrams: one is one chunk. While the lower stream is full, datagrams are dropped."""
+    """The same for datagrams: one is one chunk. Beyond MAX_PACKET_BACKLOG_BYTES a full lower stream gets no more of them."""
 
-    __slots__ = ("_destination", "_encoder", "_header", "_is_full", "_is_over", "_lower", "_marks_end")
+    __slots__ = ("_destination", "_encoder", "_header", "_is_full", "_is_over", "_lower", "_marks_end", "_room_bytes")
 
     def __init__(self, lower: Stream, encoder: Encoder, header: bytes, *, marks_end: bool,
                  destination: Destination | None = None) -> None:
@@ -211,14 +214,20 @@ class PacketFace(PacketStream):
         self._marks_end = marks_end
         self._destination = destination
         self._is_full = False
+        self._room_bytes = 0        # while full
         self._is_over = False
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         # An empty datagram would be the end mark; one above the limit would be dropped by the cores, or worse.
-        if self._is_over or self._is_full or not 0 < len(data) <= MAX_DATAGRAM_BYTES:
+        if self._is_over or not 0 < len(data) <= MAX_DATAGRAM_BYTES:
             return
         if address is not None and self._destination is not None and address != self._destination:
             return
+        if self._is_full:
+            self._room_bytes -= len(data)
+            if self._room_bytes < 0:
+                self._room_bytes = 0
+                return
         header, self._header = self._header, b""
         self._encoder.encode(data, self._lower.write, header)
 
@@ -254,7 +263,9 @@ class PacketFace(PacketStream):
         self.on_close()
 
     def on_pause(self) -> None:
-        self._is_full = True
+        if not self._is_full:
+            self._is_full = True
+            self._room_bytes = MAX_PACKET_BACKLOG_BYTES
 
     def on_resume(self) -> None:
         self._is_full = False
