@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from proxycore.destination import Destination, Request
 from proxycore.document.jsonc import Loc
@@ -37,7 +38,7 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     raw_rules = _listed(sections.get("routing"), "rules")
     _check_outbound_tags(raw_rules, outbounds, report)
     rules = tuple(_rule(number, shape, report) for number, shape in found.rules.items())
-    _check_rules(found, {*inbounds, *bridges}, report)
+    _check_rules(found, [*inbounds, *sorted(bridges)], report)
     _check_domain_strategy(found.domain_strategy, raw_rules, report)
     _check_bridges(found, rules, report)
     return rules
@@ -121,7 +122,7 @@ def _check_outbound_tags(rules: Sequence[object], outbounds: TagPlaces, report: 
         tag = field_of(rule, "outboundTag")
         at: Loc = ("routing", "rules", number, "outboundTag")
         if isinstance(tag, str) and tag and tag not in outbounds:
-            report.error(at, f'there is no outbound or portal "{tag}"', did_you_mean(tag, outbounds))
+            report.error(at, f'there is no outbound or portal "{tag}"', partial(did_you_mean, tag, outbounds))
         elif isinstance(rule, dict) and not tag and not field_of(rule, "balancerTag"):     # a balancer is refused elsewhere
             report.error(at, "is required: where the rule leads")
 
@@ -145,7 +146,8 @@ def _rule(number: int, shape: RuleShape, report: Report) -> Rule:
     return rule
 
 
-def _check_rules(found: Sections, inbound_tags: set[str], report: Report) -> None:
+def _check_rules(found: Sections, inbound_tags: Sequence[str], report: Report) -> None:
+    known = frozenset(inbound_tags)
     labels: dict[str, int] = {}
     for number, shape in found.rules.items():
         loc: Loc = ("routing", "rules", number)
@@ -154,10 +156,15 @@ def _check_rules(found: Sections, inbound_tags: set[str], report: Report) -> Non
         elif shape.rule_tag:
             labels[shape.rule_tag] = number
         for position, tag in enumerate(shape.inbound_tag):
-            if tag not in inbound_tags:
-                hint = did_you_mean(tag, sorted(inbound_tags))
-                report.warn((*loc, "inboundTag", position), f'there is no inbound or bridge "{tag}"', hint)
+            if tag not in known:
+                hint = partial(did_you_mean, tag, inbound_tags)
+                report.warn(_entry((*loc, "inboundTag"), position, report), f'there is no inbound or bridge "{tag}"', hint)
         _check_patterns(shape, loc, report)
+
+
+def _entry(loc: Loc, position: int, report: Report) -> Loc:
+    """The place of a list's entry; of the list, where it is written as one text."""
+    return (*loc, position) if report.has((*loc, position)) else loc
 
 
 def _check_patterns(shape: RuleShape, loc: Loc, report: Report) -> None:
@@ -169,7 +176,7 @@ def _check_patterns(shape: RuleShape, loc: Loc, report: Report) -> None:
             if may_backtrack(pattern):
                 key = "domains" if name == "domain" and report.has((*loc, "domains")) else name
                 message = "a repetition inside a repetition: on some names this pattern may take very long"
-                report.warn((*loc, key, position), message)
+                report.warn(_entry((*loc, key), position, report), message)
 
 
 def _check_bridges(found: Sections, rules: Sequence[Rule], report: Report) -> None:

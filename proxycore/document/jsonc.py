@@ -28,9 +28,11 @@ Loc: TypeAlias = tuple[Step, ...]
 _BLANKS = re.compile(r"[ \t\r\n]*").match
 _PLAIN_TEXT = re.compile(r'[^"\\\x00-\x1f]*').match
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").match
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]").search
 _WORD = re.compile(r"[A-Za-z0-9_$+.-]+").match
 _HEX4 = re.compile(r"[0-9a-fA-F]{4}").match
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_COMMENT_STARTS = frozenset("#/")
 _LITERALS = {"true": True, "false": False, "null": None}
 _SHOWN_WORD_CHARS = 20
 
@@ -156,6 +158,9 @@ class _Reader:
         self._line_starts += [match.end() for match in re.finditer("\n", text)]
         if text.startswith("\ufeff"):
             raise self._error(0, "the file begins with a byte order mark; save it as UTF-8 without one")
+        lone = _LONE_SURROGATE(text)
+        if lone is not None:
+            raise self._error(lone.start(), "half of a surrogate pair is no character")
         start = self._skip(0)
         if start == len(text):
             raise self._error(start, "the document is empty; at least {} is expected")
@@ -182,6 +187,8 @@ class _Reader:
         text = self._text
         while True:
             offset = _BLANKS(text, offset).end()  # type: ignore[union-attr]
+            if text[offset : offset + 1] not in _COMMENT_STARTS:
+                return offset
             if text.startswith(("#", "//"), offset):
                 end = text.find("\n", offset)
                 offset = len(text) if end < 0 else end
@@ -314,5 +321,5 @@ class _Reader:
         return int(digits[0], 16)
 
     def _check_surrogates(self, value: str, start: int) -> None:
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if _LONE_SURROGATE(value) is not None:
             raise self._error(start, "this text holds half of a surrogate pair")

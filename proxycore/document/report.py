@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from proxycore.document.jsonc import Fault, Loc
 from proxycore.document.places import render_path
 from proxycore.document.problems import Problem, Severity, sorted_problems
 
 MAX_PROBLEMS = 250      # errors that are kept of one document, and as many warnings; the rest would not be read
+
+
+Hint: TypeAlias = str | Callable[[], str]
+"""What to do about a problem, or what works it out: that costs something, and is done for kept problems only."""
 
 
 class Origin(Protocol):
@@ -40,11 +45,11 @@ class Report:
     def warnings(self) -> list[Problem]:
         return sorted_problems(self._warnings)
 
-    def error(self, loc: Loc, message: str, hint: str = "", *, of_key: bool = False) -> None:
+    def error(self, loc: Loc, message: str, hint: Hint = "", *, of_key: bool = False) -> None:
         """What makes the document impossible to run. `of_key`: the key is at fault, not its value."""
         self._add("error", loc, message, hint, of_key=of_key)
 
-    def warn(self, loc: Loc, message: str, hint: str = "", *, of_key: bool = False) -> None:
+    def warn(self, loc: Loc, message: str, hint: Hint = "", *, of_key: bool = False) -> None:
         self._add("warning", loc, message, hint, of_key=of_key)
 
     def add_fault(self, fault: Fault, file: str) -> None:
@@ -60,7 +65,8 @@ class Report:
         file, line, column, place = self._origin.locate(loc, of_key=of_key)
         return Problem(severity, file, line, column, render_path(place), message, hint)
 
-    def _add(self, severity: Severity, loc: Loc, message: str, hint: str, *, of_key: bool) -> None:
+    def _add(self, severity: Severity, loc: Loc, message: str, hint: Hint, *, of_key: bool) -> None:
         kept = self._errors if severity == "error" else self._warnings
         if len(kept) < MAX_PROBLEMS:
-            kept.append(self.problem(severity, loc, message, hint, of_key=of_key))
+            text = hint if isinstance(hint, str) else hint()
+            kept.append(self.problem(severity, loc, message, text, of_key=of_key))

@@ -7,7 +7,7 @@ key were absent), and what the model does not know, or knows and does not run, i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
@@ -118,7 +118,7 @@ def fit_object(model: type[BaseModel], value: dict[str, object], loc: Loc, repor
         key = spellings.get(written.lower())
         at = (*loc, written)
         if key is None:
-            report.warn(at, "unknown key, it is ignored", did_you_mean(written, spellings.values()), of_key=True)
+            report.warn(at, "unknown key, it is ignored", _near_key(written, spellings), of_key=True)
             if written not in model.model_fields:       # a field's Python name is no key
                 fitted[written] = item
             continue
@@ -134,6 +134,10 @@ def fit_object(model: type[BaseModel], value: dict[str, object], loc: Loc, repor
             fitted[key] = fit(_annotations(model)[key], item, at, report)
     _drop_overridden(known, fitted, given, loc, report)
     return fitted
+
+
+def _near_key(written: str, spellings: Mapping[str, str]) -> Callable[[], str]:
+    return lambda: did_you_mean(written, spellings.values())
 
 
 def _drop_overridden(

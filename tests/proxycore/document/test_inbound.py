@@ -1,0 +1,106 @@
+"""Entries of `inbounds`, and their stream settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.proxycore.document.reading import lines_of, read
+
+
+def inbound(fields: str) -> str:
+    return f'{{"inbounds": [{{"protocol": "tunnel", {fields}}}]}}'
+
+
+@pytest.mark.parametrize(
+    ("port", "ranges"),
+    [
+        ("80", ((80, 80),)),
+        ('"80"', ((80, 80),)),
+        ('"1000-1002"', ((1000, 1002),)),
+        ('"80, 443-445,,8080"', ((80, 80), (443, 445), (8080, 8080))),
+        ('"env:PORTAL_PORT"', ((7000, 7002),)),
+        ('"0-3"', ((1, 3),)),
+    ],
+)
+def test_a_port_is_read_in_every_form(port: str, ranges: tuple[tuple[int, int], ...]) -> None:
+    assert read(inbound(f'"port": {port}')).inbounds[0].ports == ranges
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ('"listen": "::"', "a.json:1:15: error: inbounds[0].port: is required"),
+        ('"port": "env:NONE"', "a.json:1:46: error: inbounds[0].port: the environment variable NONE is not set"),
+        ('"port": "5-3"', "a.json:1:46: error: inbounds[0].port: the range 5-3 contains no port"),
+        ('"port": 0', "a.json:1:46: warning: inbounds[0].port: nothing listens on port 0"),
+        (
+            '"port": 1, "listen": "example.org"',
+            'a.json:1:59: error: inbounds[0].listen: an IP address of this host or "localhost" is expected',
+        ),
+        (
+            '"port": 1, "listen": "/run/x.sock"',
+            "a.json:1:59: error: inbounds[0].listen: listening on a unix socket is known to Xray, not run by this version",
+        ),
+        ('"port": 1, "allocate": {}', "a.json:1:49: warning: inbounds[0].allocate: has no effect: Xray ignores it too"),
+        (
+            '"port": 1, "sniffing": {"enabled": true}',
+            "a.json:1:73: error: inbounds[0].sniffing.enabled: sniffing is known to Xray, "
+            "not run by this version; set it to false",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_inbound_is_told(fields: str, line: str) -> None:
+    assert lines_of(inbound(fields)) == [line]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "{}",
+        '{"network": "TCP"}',
+        '{"method": "raw"}',
+        '{"security": ""}',
+        '{"security": "none", "rawSettings": {"header": {"type": "none"}}}',
+        '{"tcpSettings": {"acceptProxyProtocol": false}}',
+        '{"sockopt": {"mark": 0, "tproxy": "off", "tcpFastOpen": false}}',
+    ],
+)
+def test_stream_settings_that_change_nothing_are_accepted(stream: str) -> None:
+    assert lines_of(inbound(f'"port": 1, "streamSettings": {stream}')) == []
+
+
+@pytest.mark.parametrize(
+    ("stream", "path", "message"),
+    [
+        ('{"network": "ws"}', "network", 'the network "ws" is known to Xray, not run by this version, which runs raw (tcp)'),
+        ('{"network": "rwa"}', "network", '"rwa" is no network; did you mean "raw"?'),
+        ('{"security": "tls"}', "security", 'the security "tls" is known to Xray, not run by this version, which runs none'),
+        ('{"security": "realty"}', "security", '"realty" is no security; did you mean "reality"?'),
+        (
+            '{"rawSettings": {"header": {"type": "http"}}}',
+            "rawSettings.header",
+            'the header "http" is known to Xray, not run by this version, which runs none',
+        ),
+        (
+            '{"tcpSettings": {"acceptProxyProtocol": true}}',
+            "tcpSettings.acceptProxyProtocol",
+            "accepting the PROXY protocol is known to Xray, not run by this version",
+        ),
+        (
+            '{"sockopt": {"tcpFastOpen": true}}',
+            "sockopt.tcpFastOpen",
+            "the socket option is known to Xray, not run by this version",
+        ),
+        ('{"finalmask": {"tcp": [1]}}', "finalmask", "is known to Xray, not run by this version"),
+    ],
+)
+def test_stream_settings_that_are_not_run_are_refused_by_name(stream: str, path: str, message: str) -> None:
+    lines = lines_of(inbound(f'"port": 1, "streamSettings": {stream}'))
+    assert [line.split(": ", 1)[1] for line in lines] == [f"error: inbounds[0].streamSettings.{path}: {message}"]
+
+
+def test_settings_of_a_transport_that_is_not_used_are_noted() -> None:
+    assert lines_of(inbound('"port": 1, "streamSettings": {"wsSettings": {"path": "/"}}')) == [
+        "a.json:1:68: warning: inbounds[0].streamSettings.wsSettings: has no effect: "
+        "it belongs to a transport or security that is not used here"
+    ]

@@ -1,0 +1,110 @@
+"""The `routing` section."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.proxycore.document.reading import lines_of, read
+
+
+def document(rules: str, routing: str = "") -> str:
+    return f'{{"routing": {{{routing}"rules": [{rules}]}}, "outbounds": [{{"tag": "d", "protocol": "freedom"}}]}}'
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "message"),
+    [
+        ('{"domain": ["a", "geosite:cn"]}', "domain[1]", "`geosite:` lists are known to Xray, not run by this version"),
+        ('{"domain": "a,ext:f:cn"}', "domain", "`ext:` lists are known to Xray, not run by this version"),
+        ('{"domain": ["fulll:a"]}', "domain[0]", "`fulll:` is no kind of domain entry; did you mean `full:`?"),
+        (
+            '{"domain": ["regexp:("]}',
+            "domain[0]",
+            "the pattern does not compile: missing ), unterminated subpattern at position 0",
+        ),
+        ('{"domain": [""]}', "domain[0]", "the entry is empty"),
+        ('{"domain": "a, b"}', "domain", "the entry has blanks around it, which Xray takes for a part of it"),
+        ('{"domain": 5}', "domain", "a list, or text with commas, is expected"),
+        ('{"ip": ["geoip:private"]}', "ip[0]", "`geoip:` lists are known to Xray, not run by this version"),
+        ('{"ip": ["10.0.0.0/33"]}', "ip[0]", "the prefix length must be a number from 0 to 32"),
+        ('{"source": ["x"]}', "source[0]", "an IP address or a CIDR block such as 10.0.0.0/8 is expected"),
+        ('{"port": 70000}', "port", "a port must be from 0 to 65535"),
+        ('{"network": "tpc"}', "network", '"tpc" is no network; did you mean "tcp"?'),
+        ('{"user": ["regexp:["]}', "user[0]", "the pattern does not compile: unterminated character set at position 0"),
+        ('{"port": 1, "type": "chinaip"}', "type", 'the only kind of rule is "field"'),
+        (
+            '{"port": 1, "protocol": ["http"]}',
+            "protocol",
+            "the matcher is known to Xray, not run by this version, which does not sniff",
+        ),
+        (
+            '{"port": 1, "attrs": {"a": "b"}}',
+            "attrs",
+            "the matcher is known to Xray, not run by this version, which does not sniff",
+        ),
+        ('{"port": 1, "process": ["x"]}', "process", "the matcher is known to Xray, not run by this version"),
+        ('{"port": 1, "balancerTag": "b"}', "balancerTag", "balancers are known to Xray, not run by this version"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_told_at_its_entry(rule: str, path: str, message: str) -> None:
+    lines = lines_of(document(rule.replace("{", '{"outboundTag": "d", ', 1)))
+    assert [line.split(": ", 1)[1] for line in lines] == [f"error: routing.rules[0].{path}: {message}"]
+
+
+def test_an_entry_of_the_text_form_is_placed_at_the_text() -> None:
+    assert lines_of(document('{"outboundTag": "d", "domain": "a,geosite:cn"}'))[0].startswith("a.json:1:55: error: ")
+
+
+def test_a_rule_needs_a_matcher_and_an_outbound() -> None:
+    assert lines_of(document('{"outboundTag": "d", "domain": []},\n{"port": 1}')) == [
+        "a.json:1:24: error: routing.rules[0]: the rule has no matcher, so it would say nothing "
+        "(give at least one, inboundTag or domain, say)",
+        "a.json:2:1: error: routing.rules[1].outboundTag: is required: where the rule leads",
+    ]
+
+
+def test_an_unknown_outbound_is_told_also_where_the_rule_has_other_mistakes() -> None:
+    assert lines_of(document('{"outboundTag": "dd", "port": -1}')) == [
+        'a.json:1:40: error: routing.rules[0].outboundTag: there is no outbound or portal "dd" (did you mean "d"?)',
+        "a.json:1:54: error: routing.rules[0].port: a port must be from 0 to 65535",
+    ]
+
+
+def test_rule_tags_are_labels_and_differ() -> None:
+    rule = '{"ruleTag": "x", "outboundTag": "d", "port": 1}'
+    assert read(document(rule + ',{"outboundTag": "d", "port": 2}')).rules[0].label == "x"
+    assert read(document('{"outboundTag": "d", "port": 2}')).rules[0].label == "routing.rules[0]"
+    assert lines_of(document(f"{rule},\n{rule}")) == [
+        'a.json:2:13: error: routing.rules[1].ruleTag: rule 0 has the ruleTag "x" already'
+    ]
+
+
+def test_where_two_names_of_a_matcher_are_given_the_one_of_xray_counts() -> None:
+    text = document('{"outboundTag": "d", "source": "10.0.0.1", "sourceIP": "10.0.0.2", "domain": ["x"], "domains": ["y"]}')
+    assert [line.split(": ", 1)[1] for line in lines_of(text)] == [
+        'warning: routing.rules[0].source: "sourceIP" is given too and counts instead',
+        'warning: routing.rules[0].domain: "domains" is given too and counts instead',
+    ]
+
+
+def test_names_are_never_resolved_for_routing() -> None:
+    by_port = document('{"outboundTag": "d", "port": 1}', '"domainStrategy": "IPIfNonMatch", ')
+    by_ip = document('{"outboundTag": "d", "ip": "10.0.0.1"}', '"domainStrategy": "ipOnDemand", ')
+    assert lines_of(by_port) == ["a.json:1:32: warning: routing.domainStrategy: has no effect: no rule has an ip matcher"]
+    assert lines_of(by_ip) == [
+        'a.json:1:32: error: routing.domainStrategy: "IPOnDemand" is known to Xray, not run by this version, '
+        "which resolves no names for routing (use AsIs, or match by domain instead of ip)"
+    ]
+    assert lines_of(document("", '"domainStrategy": "AsIs", "domainMatcher": "hybrid", ')) == []
+
+
+def test_balancers_are_refused_and_an_empty_list_of_them_is_noted() -> None:
+    assert lines_of(document("", '"balancers": [{"tag": "b"}], ')) == [
+        "a.json:1:14: error: routing.balancers: balancers are known to Xray, not run by this version"
+    ]
+    assert lines_of(document("", '"balancers": [], ')) == ["a.json:1:14: warning: routing.balancers: is empty and has no effect"]
+
+
+def test_a_pattern_that_may_take_very_long_is_noted() -> None:
+    (line,) = lines_of(document('{"outboundTag": "d", "domain": ["x", "regexp:^(a+)+$"]}'))
+    assert line.startswith("a.json:1:61: warning: routing.rules[0].domain[1]: a repetition inside a repetition")
