@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -22,8 +23,16 @@ class Destination(NamedTuple):
         return self.host if isinstance(self.host, str) else None
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if isinstance(self.host, IPv6Address) else self.host
+        host = self.host if isinstance(self.host, str) else ip_text(self.host)
+        if ":" in host:
+            host = f"[{host}]"
         return f"{self.network}:{host}:{self.port}"
+
+
+@lru_cache(maxsize=4096)
+def ip_text(ip: IPAddress) -> str:
+    """`str(ip)`, remembered: the few targets of a tunnel are written out again for every session."""
+    return str(ip)
 
 
 def parse_host(text: str) -> str | IPAddress:

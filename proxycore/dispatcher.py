@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Protocol
@@ -12,6 +11,7 @@ from proxycore.errors import LinkDown, ProxyError
 from proxycore.mux.pool import MUX_DOMAIN
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Outbound
 from proxycore.routing.router import Router
@@ -78,13 +78,14 @@ class RoutingDispatcher:
 class InboundDispatcher:
     """The same for requests that an inbound accepted: there a request for v1.mux.cool is a carrier of many more."""
 
-    def __init__(self, inner: RoutingDispatcher, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+    def __init__(self, inner: RoutingDispatcher, loop: Loop, wheel: Wheel) -> None:
         self._inner = inner
         self._loop = loop
         self._wheel = wheel
 
     def dispatch(self, request: Request, stream: Stream) -> None:
-        if request.destination.host != MUX_DOMAIN:
+        host = request.destination.host
+        if not isinstance(host, str) or host != MUX_DOMAIN:
             self._inner.dispatch(request, stream)
             return
 

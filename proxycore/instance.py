@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 
+from proxycore.destination import Destination
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.document import model
 from proxycore.document.model import LoadedDocument
@@ -15,10 +16,11 @@ from proxycore.logs import AccessLog, SilentAccessLog, open_access_log
 from proxycore.mux.pool import MuxPool
 from proxycore.net.dial import Dialer
 from proxycore.net.listen import Listener, bind
+from proxycore.net.poller import Poller
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
-from proxycore.protocols.base import Destination, Inbound, InboundContext, Outbound, OutboundContext, Strategy
+from proxycore.protocols.base import Inbound, InboundContext, Outbound, OutboundContext, Strategy
 from proxycore.reverse.bridge import Bridge
 from proxycore.reverse.portal import Portal
 from proxycore.stream import PacketStream
@@ -37,6 +39,7 @@ class Instance:
     def __init__(self, loaded: LoadedDocument, loop: asyncio.AbstractEventLoop) -> None:
         self._document = loaded.document
         self._loop = loop
+        self._poller = Poller(loop)
         self._wheel = Wheel(loop)
         self._clients = Census()        # sockets of clients and of targets
         self._carriers = Census()       # sockets between cores
@@ -86,6 +89,7 @@ class Instance:
         for inbound in self._inbounds:
             inbound.close()
         self._wheel.stop()
+        self._poller.close()
         self._access.close()
 
     def _build(self) -> None:
@@ -94,25 +98,25 @@ class Instance:
             self.outbounds.setdefault(outbound.tag, self._outbound(outbound))
         for entry in document.portals:
             fixed = None if entry.dialect == "auto" else entry.dialect
-            portal = Portal(entry.tag, entry.domain, self._loop, self._wheel, fixed)
+            portal = Portal(entry.tag, entry.domain, self._poller, self._wheel, fixed)
             self.portals.append(portal)
             self.outbounds[entry.tag] = portal
         routing = RoutingDispatcher(self.router, self.outbounds, self._access)
         for bridge in document.bridges:
-            self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._loop, self._wheel))
-        dispatcher = InboundDispatcher(routing, self._loop, self._wheel)
+            self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._poller, self._wheel))
+        dispatcher = InboundDispatcher(routing, self._poller, self._wheel)
         for inbound in document.inbounds:
             self._listen(inbound, dispatcher)
 
     def _outbound(self, entry: model.Outbound) -> Outbound:
         is_carrier = entry.spec.is_carrier
-        dialer = Dialer(self._loop, self._wheel, self._carriers if is_carrier else self._clients, is_carrier=is_carrier)
+        dialer = Dialer(self._poller, self._wheel, self._carriers if is_carrier else self._clients, is_carrier=is_carrier)
         context = OutboundContext(entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time)
         outbound = entry.side.build(entry.settings, context)
         if not entry.mux.enabled:
             return outbound
         mux = entry.mux
-        return MuxPool(outbound, self._loop, self._wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
+        return MuxPool(outbound, self._poller, self._wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
 
     def _open_udp(
         self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
@@ -134,7 +138,7 @@ class Instance:
                 if network == "tcp":
                     sock = bind(address, port, socket.SOCK_STREAM, path)
                     is_carrier = entry.spec.is_carrier
-                    tcp = Listener(self._loop, self._wheel, census, sock, inbound.accept, is_carrier=is_carrier)
+                    tcp = Listener(self._poller, self._wheel, census, sock, inbound.accept, is_carrier=is_carrier)
                     self._listeners.append(tcp)
                 else:
                     sock = bind(address, port, socket.SOCK_DGRAM, path)

@@ -7,7 +7,6 @@ source is paused, and the sessions take turns as the carrier drains: what is sho
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from proxycore.errors import LinkDown, PeerError, ProxyError
 from proxycore.mux import codec
 from proxycore.mux.session import SESSION_BUFFER_BYTES, MuxPacketSession, MuxSession
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -60,7 +60,7 @@ class Carrier(Stream):
         "waiting_bytes", "wheel",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, *, is_client: bool) -> None:
+    def __init__(self, loop: Loop, wheel: Wheel, *, is_client: bool) -> None:
         self.peer: Stream = NULL_STREAM
         self.wheel = wheel
         self.is_client = is_client

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from proxycore.destination import Destination
 from proxycore.errors import LinkDown
 from proxycore.mux import codec
 from proxycore.mux.carrier import Carrier
 from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 
 MAX_LIVE_SESSIONS = 9998
@@ -22,7 +21,7 @@ class MuxClient(Carrier):
 
     __slots__ = ("_last_id",)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+    def __init__(self, loop: Loop, wheel: Wheel) -> None:
         super().__init__(loop, wheel, is_client=True)
         self._last_id = 0
 

@@ -5,11 +5,11 @@ Source: Xray-core app/proxyman/outbound/handler.go, common/mux/client.go (limits
 
 from __future__ import annotations
 
-import asyncio
 from typing import Literal
 
 from proxycore.destination import Destination, Request
 from proxycore.mux.client import MuxClient
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Outbound
 from proxycore.stream import NULL_PACKETS, PacketStream, Stream
@@ -37,7 +37,7 @@ class MuxPool(Outbound):
     def __init__(
         self,
         outbound: Outbound,
-        loop: asyncio.AbstractEventLoop,
+        loop: Loop,
         wheel: Wheel,
         tcp_concurrency: int,
         udp_concurrency: int = 0,
@@ -79,7 +79,7 @@ class _Carriers:
 
     __slots__ = ("_carriers", "_concurrency", "_loop", "_outbound", "_wheel")
 
-    def __init__(self, outbound: Outbound, loop: asyncio.AbstractEventLoop, wheel: Wheel, concurrency: int) -> None:
+    def __init__(self, outbound: Outbound, loop: Loop, wheel: Wheel, concurrency: int) -> None:
         self._outbound = outbound
         self._loop = loop
         self._wheel = wheel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from proxycore.destination import Destination
 from proxycore.mux import codec
 from proxycore.mux.carrier import Carrier
 from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.stream import Buffer
 
@@ -28,7 +28,7 @@ class MuxServer(Carrier):
     __slots__ = ("_accept_packets", "_accept_stream")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, wheel: Wheel, accept_stream: AcceptStream, accept_packets: AcceptPackets
+        self, loop: Loop, wheel: Wheel, accept_stream: AcceptStream, accept_packets: AcceptPackets
     ) -> None:
         super().__init__(loop, wheel, is_client=False)
         self._accept_stream = accept_stream

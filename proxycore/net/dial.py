@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from ipaddress import IPv6Address
 
 from proxycore import tasks
-from proxycore.destination import Destination, IPAddress
+from proxycore.destination import Destination, IPAddress, ip_text
 from proxycore.errors import DialError
+from proxycore.net.poller import Poller
 from proxycore.net.resolve import Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.wheel import Wheel
@@ -30,17 +31,16 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 15, 5, 3
 USER_TIMEOUT_MS = 30_000
 """A carrier whose peer is gone without a word ends after about half a minute rather than TCP's quarter of an hour."""
 
+_IPPROTO_TCP, _TCP_NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
+
 
 def tune(sock: socket.socket) -> None:
     """Options of every TCP connection."""
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
 
 
 def tune_carrier(sock: socket.socket) -> None:
-    """Options of connections between cores."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
+    """Options of TCP connections between cores."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
         ("TCP_NOTSENT_LOWAT", CARRIER_UNSENT_BYTES),
@@ -57,23 +57,23 @@ def tune_carrier(sock: socket.socket) -> None:
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_census", "_is_carrier", "_loop", "_wheel")
+    __slots__ = ("_census", "_is_carrier", "_poller", "_wheel")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, census: Census, *, is_carrier: bool) -> None:
-        self._loop = loop
+    def __init__(self, poller: Poller, wheel: Wheel, census: Census, *, is_carrier: bool) -> None:
+        self._poller = poller
         self._wheel = wheel
         self._census = census
         self._is_carrier = is_carrier
 
     def dial(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> SocketStream:
         """A stream to `destination` (TCP) that is still connecting; its peer is aborted with DialError if it cannot."""
-        stream = SocketStream(self._loop, self._wheel, self._census, None)
-        race = _Race(self._loop, stream, destination, is_carrier=self._is_carrier)
+        stream = SocketStream(self._poller, self._wheel, self._census, None)
+        race = _Race(self._poller.loop, stream, destination, is_carrier=self._is_carrier)
         if isinstance(destination.host, str):
             tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy))
         else:
-            # in the next turn: the caller has not set the stream's peer yet
-            self._loop.call_soon(race.start, (destination.host,))
+            # at the end of this turn: the caller has not set the stream's peer yet
+            self._poller.call_soon(race.start, (destination.host,))
         return stream
 
     async def _dial_name(self, race: _Race, host: str, strategy: Strategy) -> None:
@@ -132,7 +132,7 @@ class _Race:
         except OSError as error:
             self._error = os.strerror(error.errno or 0)
             return False
-        address = (str(ip), self._destination.port)
+        address = (ip_text(ip), self._destination.port)
         try:
             code = sock.connect_ex(address)
             if code == errno.EINPROGRESS:
@@ -147,7 +147,7 @@ class _Race:
             return True
         if code in (errno.EINPROGRESS, errno.EALREADY):
             self._attempts.append(sock)
-            self._loop.add_writer(sock, self._on_writable, sock)
+            self._loop.add_writer(sock.fileno(), self._on_writable, sock)
             last = self._next >= len(self._addresses)
             self._timer = self._loop.call_later(DIAL_TIMEOUT_S if last else RACE_DELAY_S, self._on_timer)
             return True
@@ -157,7 +157,7 @@ class _Race:
 
     def _on_writable(self, sock: socket.socket) -> None:
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._loop.remove_writer(sock)
+        self._loop.remove_writer(sock.fileno())
         self._attempts.remove(sock)
         if not code:
             self._won(sock)
@@ -183,7 +183,7 @@ class _Race:
     def _drop(self) -> None:
         self._stop_timer()
         for sock in self._attempts:
-            self._loop.remove_writer(sock)
+            self._loop.remove_writer(sock.fileno())
             sock.close()
         self._attempts.clear()
 

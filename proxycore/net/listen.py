@@ -12,6 +12,7 @@ from collections.abc import Callable
 from proxycore.destination import HostPort
 from proxycore.errors import ConfigError
 from proxycore.net.dial import tune, tune_carrier
+from proxycore.net.poller import READABLE, Poller
 from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.wheel import Wheel
 
@@ -40,6 +41,7 @@ def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.
         sock.setblocking(False)
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tune(sock)          # inherited by what is accepted
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not address else 1)
         sock.bind((host, port))
@@ -61,11 +63,11 @@ def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.
 class Listener:
     """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
 
-    __slots__ = ("_accept", "_census", "_is_carrier", "_local", "_loop", "_resume", "_sock", "_wheel")
+    __slots__ = ("_accept", "_census", "_family", "_interest", "_is_carrier", "_local", "_poller", "_resume", "_sock", "_wheel")
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         wheel: Wheel,
         census: Census,
         sock: socket.socket,
@@ -74,15 +76,17 @@ class Listener:
         is_carrier: bool,
     ) -> None:
         self._census = census
-        self._loop = loop
+        self._poller = poller
         self._wheel = wheel
         self._sock = sock
         self._accept = accept
         self._is_carrier = is_carrier
         self._resume: asyncio.TimerHandle | None = None
+        self._family = sock.family
         name = sock.getsockname()
         self._local: HostPort | None = None if name[0] in ("::", "0.0.0.0") else (name[0], name[1])
-        loop.add_reader(sock, self._on_readable)
+        self._interest = 0
+        self._set_interest(READABLE)
 
     @property
     def port(self) -> int:
@@ -94,13 +98,13 @@ class Listener:
             self._resume.cancel()
             self._resume = None
         if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock)
+            self._set_interest(0)
             self._sock.close()
 
-    def _on_readable(self) -> None:
+    def on_events(self, events: int) -> None:
         for _ in range(ACCEPTS_PER_WAKE):
             try:
-                sock, source = self._sock.accept()
+                fd, source = self._sock._accept()  # type: ignore[attr-defined]
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -108,19 +112,20 @@ class Listener:
                     self._wait(error)
                     return
                 continue            # that connection was over before it was accepted
+            # what socket.accept does, without asking the listener for its family, type and protocol each time
+            sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=fd)
             self._accepted(sock, source)
 
     def _accepted(self, sock: socket.socket, source: tuple[str, int]) -> None:
         try:
             sock.setblocking(False)
-            tune(sock)
             if self._is_carrier:
                 tune_carrier(sock)
             local = self._local or sock.getsockname()
         except OSError:
             sock.close()            # reset meanwhile
             return
-        stream = SocketStream(self._loop, self._wheel, self._census, sock)
+        stream = SocketStream(self._poller, self._wheel, self._census, sock)
         try:
             self._accept(stream, _plain(source), _plain(local))
         except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only
@@ -131,12 +136,17 @@ class Listener:
 
     def _wait(self, error: OSError) -> None:
         _log.warning("no new connections for %.1f s: %s", NO_DESCRIPTOR_PAUSE_S, os.strerror(error.errno or 0))
-        self._loop.remove_reader(self._sock)
-        self._resume = self._loop.call_later(NO_DESCRIPTOR_PAUSE_S, self._on_resume)
+        self._set_interest(0)
+        self._resume = self._poller.call_later(NO_DESCRIPTOR_PAUSE_S, self._on_resume)
 
     def _on_resume(self) -> None:
         self._resume = None
-        self._loop.add_reader(self._sock, self._on_readable)
+        self._set_interest(READABLE)
+
+    def _set_interest(self, interest: int) -> None:
+        if interest != self._interest:
+            before, self._interest = self._interest, interest
+            self._poller.set_interest(self._sock.fileno(), before, interest, self)
 
 
 def _plain(address: tuple[str, int]) -> HostPort:

@@ -7,12 +7,14 @@ connection and a third more time per new one (measured with a relay in front of 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import fcntl
 import logging
 import socket
+import termios
 
 from proxycore.errors import LinkDown
+from proxycore.net.poller import READABLE, WRITABLE, Poller
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -31,6 +33,10 @@ HALF_CLOSED_IDLE_S = 30.0
 LINGER_S = 2.0
 """After `close`: how long what still comes in is read and thrown away, so that no reset overtakes the last bytes."""
 
+LINGER_ABOVE_BYTES = 64 * 1024
+"""A far end that has sent no more than this, all of which was read, is not taken to be sending still."""
+
+_NO_BYTES = bytes(4)
 _buffer = bytearray(READ_BYTES)
 _view = memoryview(_buffer)
 _log = logging.getLogger("xrev.socket")
@@ -49,18 +55,18 @@ class SocketStream(Stream):
     """Reads go to `peer.write`, `write` goes to the socket; what it does not take waits, and the peer is paused."""
 
     __slots__ = (
-        "_backlog", "_blocked", "_census", "_closing", "_eof_in", "_eof_out", "_loop", "_mark", "_paused", "_reading",
+        "_backlog", "_blocked", "_census", "_closing", "_eof_in", "_eof_out", "_interest", "_mark", "_paused", "_poller",
         "_wheel", "received", "sent", "sock", "wheel_slot",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, census: Census, sock: socket.socket | None) -> None:
+    def __init__(self, poller: Poller, wheel: Wheel, census: Census, sock: socket.socket | None) -> None:
         """`sock` is connected and non-blocking, or None: then `connected` or `abort` must follow."""
         self.peer: Stream = NULL_STREAM
         self.sock = sock
         self.received = 0           # bytes
         self.sent = 0               # bytes
         self.wheel_slot = -1
-        self._loop = loop
+        self._poller = poller
         self._wheel = wheel
         self._census = census
         census.count += 1
@@ -68,7 +74,7 @@ class SocketStream(Stream):
         self._backlog: list[bytes] = []
         self._blocked = sock is None    # write() cannot go straight to the socket
         self._paused = False        # the peer cannot take more
-        self._reading = False       # the loop watches for input
+        self._interest = 0          # what the poller watches for
         self._eof_in = False
         self._eof_out = False       # asked for; done once the backlog is empty
         self._closing = False       # incoming data is thrown away
@@ -89,9 +95,10 @@ class SocketStream(Stream):
 
     def start(self) -> None:
         """Begin to read; `peer` has been set."""
-        if self.sock is not None and not self._reading and not self._paused:
-            self._reading = True
-            self._loop.add_reader(self.sock, self._on_readable)
+        interest = self._interest
+        if self.sock is not None and not interest & READABLE and not self._paused:
+            self._interest = interest | READABLE
+            self._poller.set_interest(self.sock.fileno(), interest, interest | READABLE, self)
 
     def connected(self, sock: socket.socket) -> None:
         """A stream that was made without a socket has one now: send what waited, begin to read."""
@@ -104,7 +111,7 @@ class SocketStream(Stream):
             if not self._send_backlog():
                 return
             if self._backlog:
-                self._loop.add_writer(sock, self._on_writable)
+                self._await_writable()
             else:
                 self._unblock()
         else:
@@ -131,7 +138,7 @@ class SocketStream(Stream):
         if n != len(data):
             self._blocked = True
             self._backlog.append(bytes(memoryview(data)[n:]))
-            self._loop.add_writer(self.sock, self._on_writable)  # type: ignore[arg-type]
+            self._await_writable()
             self.peer.pause()
 
     def write_eof(self) -> None:
@@ -148,6 +155,9 @@ class SocketStream(Stream):
         self._closing = True
         self.peer = NULL_STREAM
         if self.sock is None and not self._backlog:
+            self._end()
+            return
+        if not self._backlog and self._is_quiet():
             self._end()
             return
         self._paused = False
@@ -171,12 +181,30 @@ class SocketStream(Stream):
             if not self._eof_in:
                 self.start()
 
-    # what the loop does
+    def _is_quiet(self) -> bool:
+        """Nothing more is to be expected from the far end: it has finished, or has said little and all was read."""
+        if self._eof_in:
+            return True
+        if self.received > LINGER_ABOVE_BYTES:
+            return False
+        unread = fcntl.ioctl(self.sock.fileno(), termios.FIONREAD, _NO_BYTES)  # type: ignore[union-attr]
+        return unread == _NO_BYTES
+
+    # what the poller does
+
+    def on_events(self, events: int) -> None:
+        # a broken socket is reported whatever the interest: then the next read or write finds out
+        if events & ~READABLE and self._interest & WRITABLE:
+            self._on_writable()
+        if events & ~WRITABLE and self._interest & READABLE:
+            self._on_readable()
 
     def _on_readable(self) -> None:
         sock = self.sock
-        if self._paused or sock is None:
-            self._stop_reading()
+        if sock is None:
+            return
+        if self._paused:
+            self._drop_interest(READABLE)
             return
         try:
             n = sock.recv_into(_buffer)
@@ -197,7 +225,7 @@ class SocketStream(Stream):
 
     def _on_eof(self) -> None:
         self._eof_in = True
-        self._stop_reading()
+        self._drop_interest(READABLE)
         if self._eof_out and not self._backlog:
             peer, self.peer = self.peer, NULL_STREAM
             self._end()
@@ -210,8 +238,7 @@ class SocketStream(Stream):
     def _on_writable(self) -> None:
         if not self._send_backlog() or self._backlog:
             return
-        if self.sock is not None:
-            self._loop.remove_writer(self.sock)
+        self._drop_interest(WRITABLE)
         self._unblock()
 
     def _send_backlog(self) -> bool:
@@ -254,11 +281,16 @@ class SocketStream(Stream):
         if not self._closing:
             self._wheel.watch(self, HALF_CLOSED_IDLE_S)
 
-    def _stop_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            if self.sock is not None:
-                self._loop.remove_reader(self.sock)
+    def _await_writable(self) -> None:
+        interest = self._interest
+        self._interest = interest | WRITABLE
+        self._poller.set_interest(self.sock.fileno(), interest, interest | WRITABLE, self)  # type: ignore[union-attr]
+
+    def _drop_interest(self, which: int) -> None:
+        interest = self._interest
+        if interest & which and self.sock is not None:
+            self._interest = interest & ~which
+            self._poller.set_interest(self.sock.fileno(), interest, interest & ~which, self)
 
     def on_watch(self) -> float | None:
         """Idle for a whole period: end."""
@@ -285,13 +317,11 @@ class SocketStream(Stream):
     def _end(self) -> None:
         self._census.count -= 1
         self._wheel.forget(self)
-        self._stop_reading()
         self._eof_in = self._eof_out = self._blocked = True
         sock, self.sock = self.sock, None
         if sock is not None:
-            if self._backlog:
-                self._loop.remove_writer(sock)
+            if self._interest:
+                self._interest = 0
+                self._poller.forget(sock.fileno())
             sock.close()
         self._backlog.clear()
-
-

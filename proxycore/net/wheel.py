@@ -38,9 +38,11 @@ class Wheel:
 
     def watch(self, obj: Watched, period_s: float) -> None:
         """Look at `obj` in `period_s` seconds (again, if it was watched already)."""
-        self.forget(obj)
-        steps = min(max(1, round(period_s / STEP_S)), _SLOTS - 1)
-        slot = (self._now + steps) % _SLOTS
+        slot = obj.wheel_slot
+        if slot >= 0:
+            self._slots[slot].pop(id(obj), None)
+        steps = int(period_s / STEP_S + 0.5) or 1
+        slot = (self._now + (steps if steps < _SLOTS else _SLOTS - 1)) % _SLOTS
         obj.wheel_slot = slot
         self._slots[slot][id(obj)] = obj
 

@@ -16,6 +16,7 @@ from proxycore.errors import LinkDown, PeerError
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES, Carrier
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
@@ -74,7 +75,7 @@ class BridgeLink:
 
     __slots__ = ("_bridge", "_heard", "carrier", "dialect", "is_active", "opened_at", "wheel_slot")
 
-    def __init__(self, bridge: Bridge, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+    def __init__(self, bridge: Bridge, loop: Loop, wheel: Wheel) -> None:
         self._bridge = bridge
         self._heard = 0             # control messages since the watchdog last looked
         self.carrier = MuxServer(loop, wheel, self._accept_stream, self._accept_packets)
@@ -143,7 +144,7 @@ class BridgeLink:
 class Bridge:
     """One configured bridge."""
 
-    def __init__(self, tag: str, domain: str, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop, wheel: Wheel) -> None:
+    def __init__(self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel) -> None:
         self.tag = tag
         self.domain = domain
         self.dispatcher = dispatcher

@@ -6,7 +6,6 @@ app/reverse/portal.go; where this differs (it waits for a carrier, finds the dia
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 
@@ -15,6 +14,7 @@ from proxycore.errors import LinkDown
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
 from proxycore.mux.client import MuxClient
 from proxycore.mux.session import MuxPacketSession
+from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Outbound
 from proxycore.reverse import control, dialect
@@ -87,7 +87,7 @@ class Portal(Outbound):
         self,
         tag: str,
         domain: str,
-        loop: asyncio.AbstractEventLoop,
+        loop: Loop,
         wheel: Wheel,
         fixed_dialect: str | None = None,
     ) -> None:
@@ -106,7 +106,8 @@ class Portal(Outbound):
     # requests
 
     def open(self, request: Request, stream: Stream) -> None:
-        if request.destination.host == self.domain:
+        host = request.destination.host
+        if isinstance(host, str) and host == self.domain:       # comparing an IP address with text costs microseconds
             self._register(request, stream)
             return
         link = self.pick()

@@ -11,6 +11,7 @@ common/protocol/address.go and common/net/address.go.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from proxycore.destination import Destination, IPAddress, Network, parse_host, unmapped
@@ -68,7 +69,7 @@ def decode_port_address(data: Buffer, offset: int, network: Network) -> tuple[De
         end = value + 4
         if size < end:
             raise TruncatedAddress
-        return Destination(network, IPv4Address(bytes(data[value:end])), port), end
+        return Destination(network, _ipv4(bytes(data[value:end])), port), end
     if kind == TYPE_DOMAIN:
         if size == value:
             raise TruncatedAddress
@@ -82,6 +83,11 @@ def decode_port_address(data: Buffer, offset: int, network: Network) -> tuple[De
             raise TruncatedAddress
         return Destination(network, unmapped(IPv6Address(bytes(data[value:end]))), port), end
     raise PeerError(f"unknown address type {kind}")
+
+
+@lru_cache(maxsize=4096)
+def _ipv4(packed: bytes) -> IPv4Address:
+    return IPv4Address(packed)
 
 
 def _domain(raw: bytes) -> str | IPAddress:
