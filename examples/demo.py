@@ -87,8 +87,9 @@ def main() -> int:
         start = time.monotonic()
         for name in ("portal", "bridge"):
             parts.append(Part(name, _document(name, ports, logs), logs))
-        trip_ms = _wait_for_page(ports, parts)
-        _say_what_runs(ports, parts, start, trip_ms)
+        _wait_for_page(ports, parts)
+        ready_s = time.monotonic() - start
+        _say_what_runs(ports, parts, ready_s, _trip_ms(ports.entry))
         while True:
             time.sleep(WATCH_S)
             for part in parts:
@@ -108,21 +109,23 @@ def main() -> int:
 
 def _choose_ports(entry: int, carrier: int | None) -> Ports:
     """Raises: DemoError, a port that was asked for cannot be had."""
-    _ask_for(entry, "PORT", other=entry + 10 if entry < 65_000 else 8090)
+    _ask_for(entry, "PORT")
     taken = {entry}
     if carrier is None:
         carrier = IN_FILES.carrier if _is_free(IN_FILES.carrier) and IN_FILES.carrier not in taken else _any_free(taken)
     else:
-        _ask_for(carrier, "CARRIER_PORT", other=carrier + 10 if carrier < 65_000 else IN_FILES.carrier)
+        _ask_for(carrier, "CARRIER_PORT")
     taken.add(carrier)
     site = IN_FILES.site if _is_free(IN_FILES.site) and IN_FILES.site not in taken else _any_free(taken)
     return Ports(entry, carrier, site)
 
 
-def _ask_for(port: int, variable: str, *, other: int) -> None:
+def _ask_for(port: int, variable: str) -> None:
+    """Raises: DemoError with a port that can be had, `port` cannot."""
     try:
         _try(port)
     except OSError as error:
+        other = next((port for port in range(max(port, 1024) + 10, 65_536) if _is_free(port)), None) or _any_free(set())
         why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         raise DemoError(f"Port {port} on 127.0.0.1 {why}. Choose another: make demo {variable}={other}") from error
 
@@ -171,18 +174,24 @@ def with_ports(text: str, ports: Ports) -> str:
     return marked
 
 
-def _wait_for_page(ports: Ports, parts: list[Part]) -> float:
-    """Ask for the page through the tunnel until it comes; how long the last request took, ms. Raises: DemoError."""
+def _wait_for_page(ports: Ports, parts: list[Part]) -> None:
+    """Ask for the page through the tunnel until it comes. Raises: DemoError."""
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         for part in parts:
             part.check()
-        start = time.monotonic()
         if _is_answered(ports.entry):
-            return (time.monotonic() - start) * 1000
+            return
         time.sleep(POLL_S)
     logs = " and ".join(str(part.log.relative_to(ROOT)) for part in parts)
     raise DemoError(f"No answer through the tunnel within {READY_S:.0f} s. The logs say more: {logs}")
+
+
+def _trip_ms(port: int) -> float:
+    """How long one request for the page takes on a tunnel that is up."""
+    start = time.monotonic()
+    _is_answered(port)
+    return (time.monotonic() - start) * 1000
 
 
 def _is_answered(port: int) -> bool:
@@ -193,10 +202,10 @@ def _is_answered(port: int) -> bool:
     return False
 
 
-def _say_what_runs(ports: Ports, parts: list[Part], start: float, trip_ms: float) -> None:
+def _say_what_runs(ports: Ports, parts: list[Part], ready_s: float, trip_ms: float) -> None:
     portal, bridge = parts
     print(f"""
-  The page answered through the tunnel in {trip_ms:.0f} ms, {time.monotonic() - start:.2f} s after the start.
+  The tunnel was up {ready_s:.2f} s after the start; the page comes through it in {trip_ms:.0f} ms.
 
       browser      ->  http://127.0.0.1:{ports.entry}
       portal           manage.py runproxy {portal.document}   (process {portal.process.pid})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from proxycore import __version__
 
 if TYPE_CHECKING:
-    from proxycore.document.load import LoadedDocument
+    from proxycore.document.model import LoadedDocument
 
 EXIT_STOPPED: Final = 0
 EXIT_BAD_DOCUMENT: Final = 23
@@ -83,6 +83,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="run|check")
     run_parser = commands.add_parser("run", help="run the tunnels of a document", prog=prog if is_runproxy else f"{prog} run")
     add_run_arguments(run_parser)
+    run_parser.add_argument("--version", action="version", version=f"xrev {__version__}")
     check_parser = commands.add_parser("check", help="say what is wrong with a document, and run nothing")
     check_parser.add_argument("files", nargs="+", metavar="FILE")
     check_parser.set_defaults(drain_s=0.0, log_json=False)

@@ -7,15 +7,15 @@ import gc
 import logging
 import resource
 import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 from proxycore import __version__, logs, tasks
-from proxycore.document.log import Log
-from proxycore.errors import ProxyError
+from proxycore.errors import ConfigError
 from proxycore.instance import Instance
 
 if TYPE_CHECKING:
-    from proxycore.document.load import LoadedDocument
+    from proxycore.document.model import LoadedDocument
 
 EXIT_STOPPED: Final = 0
 EXIT_NOT_STARTED: Final = 1
@@ -23,21 +23,20 @@ EXIT_NOT_STARTED: Final = 1
 _log = logging.getLogger("xrev.process")
 
 
-def run_until_signal(document: LoadedDocument, *, drain_s: float, as_json: bool) -> int:
-    """Run `document` until SIGTERM or SIGINT, then drain; the exit code.
+def run_until_signal(loaded: LoadedDocument, *, drain_s: float, as_json: bool) -> int:
+    """Run `loaded` until SIGTERM or SIGINT, then drain; the exit code.
 
     A second signal, or `drain_s` seconds, end what still runs.
     """
-    log = document.document.log or Log()
+    log = loaded.log
     try:
         logs.configure(log.loglevel, log.error, log.mask_address, as_json=as_json)
     except OSError as error:
-        logs.configure()
-        _log.error("log.error: %s", error)
+        _complain(loaded, "log.error", f"{log.error!r} cannot be written: {error.strerror}")
         return EXIT_NOT_STARTED
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_serve(document, drain_s))
+        return runner.run(_serve(loaded, drain_s))
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -59,7 +58,7 @@ def raise_open_files_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-async def _serve(document: LoadedDocument, drain_s: float) -> int:
+async def _serve(loaded: LoadedDocument, drain_s: float) -> int:
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
     asked_again = asyncio.Event()
@@ -70,12 +69,14 @@ async def _serve(document: LoadedDocument, drain_s: float) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
 
-    instance = Instance(document, loop)
+    instance = Instance(loaded, loop)
     try:
         await instance.start()
-    except (ProxyError, OSError) as error:
-        _log.error("%s", error)
-        instance.stop()
+    except ConfigError as error:
+        _complain(loaded, error.path, error.reason)
+        return EXIT_NOT_STARTED
+    except OSError as error:
+        _complain(loaded, "log.access", f"{loaded.log.access!r} cannot be written: {error.strerror}")
         return EXIT_NOT_STARTED
     # What was built until now lives as long as the process: the collector need not look at it again.
     gc.collect()
@@ -92,3 +93,8 @@ async def _serve(document: LoadedDocument, drain_s: float) -> int:
     instance.stop()
     _log.info("stopped")
     return EXIT_STOPPED
+
+
+def _complain(loaded: LoadedDocument, path: str, reason: str) -> None:
+    """Say what cannot be run, whatever the document's log level, as the reader says what is wrong with a document."""
+    sys.stderr.write(f"{loaded.problem_at(path, reason)}\n")
