@@ -18,8 +18,11 @@ from proxycore.net.poller import READABLE, WRITABLE, Poller
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
-READ_BYTES = 128 * 1024
-"""One read. More makes fewer, larger operations; less lets other sockets have their turn sooner."""
+FIRST_READ_BYTES, READ_BYTES = 32 * 1024, 256 * 1024
+"""One read, at first and at most: it doubles while reads come back full, and begins anew after a pause.
+
+Many bytes make few, large operations; but where the way on is full, what was read last is what waits, per connection.
+"""
 
 MAX_GATHER = 64
 """Backlog pieces sent by one call."""
@@ -56,7 +59,7 @@ class SocketStream(Stream):
 
     __slots__ = (
         "_backlog", "_blocked", "_census", "_closing", "_eof_in", "_eof_out", "_interest", "_mark", "_paused", "_poller",
-        "_wheel", "received", "sent", "sock", "wheel_slot",
+        "_read_bytes", "_wheel", "received", "sent", "sock", "wheel_slot",
     )
 
     def __init__(self, poller: Poller, wheel: Wheel, census: Census, sock: socket.socket | None) -> None:
@@ -73,6 +76,7 @@ class SocketStream(Stream):
         self._mark = 0              # received + sent when the wheel last looked
         self._backlog: list[bytes] = []
         self._blocked = sock is None    # write() cannot go straight to the socket
+        self._read_bytes = FIRST_READ_BYTES
         self._paused = False        # the peer cannot take more
         self._interest = 0          # what the poller watches for
         self._eof_in = False
@@ -173,7 +177,8 @@ class SocketStream(Stream):
             self._end()
 
     def pause(self) -> None:
-        self._paused = True         # the reader is taken off only if input comes meanwhile
+        self._paused = True         # interest is withdrawn only if input comes meanwhile
+        self._read_bytes = FIRST_READ_BYTES
 
     def resume(self) -> None:
         if self._paused:
@@ -207,7 +212,7 @@ class SocketStream(Stream):
             self._drop_interest(READABLE)
             return
         try:
-            n = sock.recv_into(_buffer)
+            n = sock.recv_into(_buffer, self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -217,6 +222,8 @@ class SocketStream(Stream):
             self._on_eof()
             return
         self.received += n
+        if n == self._read_bytes and n < READ_BYTES:
+            self._read_bytes = n * 2
         try:
             self.peer.write(_view[:n])
         except Exception:   # noqa: BLE001 - a bug of ours must not leave a stuck pair

@@ -23,7 +23,7 @@ from proxycore.stream import Buffer
 
 Sink: TypeAlias = Callable[[memoryview], None]      # its argument is valid during the call only
 
-CHUNK_BYTES = 16 * 1024                 # payload per chunk that we write; readers take up to 65535 - 16 - 63
+CHUNK_BYTES = 32 * 1024                 # payload per chunk that we write; readers take up to 65535 - 16 - 63
 MAX_DATAGRAM_BYTES = 8192 - 18 - 63     # payload; Xray drops what does not fit its buffer of 8192
 MAX_PREFIX_BYTES = 1024                 # a header that is sent with the first chunk
 MAX_SIZE = 65535 + TAG_BYTES            # what a size field can say at most: what a reader keeps of a cut chunk
@@ -33,7 +33,7 @@ _SEALED_SIZE_BYTES = 2 + TAG_BYTES
 _MAX_CHUNK_OVERHEAD = _SEALED_SIZE_BYTES + TAG_BYTES + _PADDING_LIMIT
 _CHUNKS_PER_WRITE = 8                   # gathered in one write
 _WIRE_BYTES = MAX_PREFIX_BYTES + _CHUNKS_PER_WRITE * (CHUNK_BYTES + _MAX_CHUNK_OVERHEAD)
-_PLAIN_BYTES = 128 * 1024               # gathered in one write; at least MAX_SIZE
+_PLAIN_BYTES = 256 * 1024               # gathered in one write; at least MAX_SIZE
 _PADDING_BLOCK_BYTES = 64 * 1024
 _POOL_LIMIT = 4                         # buffers kept of a kind: how deep layers nest
 
