@@ -15,7 +15,7 @@ LEAST_PYTHON := 3.11
 
 # $(call step,what is done,command)
 define step
-printf '  %-42s' '$(1)'; begin=$$(date +%s%N); \
+printf '  %-42s' "$(1)"; begin=$$(date +%s%N); \
 if output=$$( { $(2); } 2>&1 ); then \
   t=$$(( ($$(date +%s%N) - begin) / 10000000 )); printf '%3d.%02d s\n' $$((t / 100)) $$((t % 100)); \
 else printf ' failed\n'; printf '%s\n' "$$output" >&2; exit 1; fi
