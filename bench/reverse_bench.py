@@ -23,7 +23,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rig import ENTRY_IPERF, ENTRY_WEB, IPERF, OURS, V2RAY, WEB, NotReady, Tunnel, require_ports, require_programs, wait_for_port
+from rig import (
+    ENTRY_IPERF,
+    ENTRY_WEB,
+    IPERF,
+    OURS,
+    V2RAY,
+    WEB,
+    NotReady,
+    Tunnel,
+    end_in_order_on_signals,
+    require_ports,
+    require_programs,
+    wait_for_port,
+)
 
 IDLE_CONNECTIONS: Final = 2000
 MIXED_HEAD_START_S: Final = 1       # bulk runs this long before the requests beside it, and about as long after
@@ -221,6 +234,7 @@ def main() -> None:
     systems = dict(one.split("=", 1) for one in arguments.system or (f"v2ray={V2RAY}", f"xrev={OURS}"))
 
     cores = {"v2ray"} & {command.split()[0] for command in systems.values()}
+    end_in_order_on_signals()
     require_programs(["nginx", "iperf3", "wrk", *sorted(cores)])
     require_ports()
     runs: dict[str, list[Figures]] = {name: [] for name in systems}

@@ -29,7 +29,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from rig import CARRIER, ENTRY_WEB, OURS, WEB, NotReady, Tunnel, require_ports, require_programs, until, wait_for_port
+from rig import (
+    CARRIER,
+    ENTRY_WEB,
+    OURS,
+    WEB,
+    NotReady,
+    Tunnel,
+    end_in_order_on_signals,
+    require_ports,
+    require_programs,
+    until,
+    wait_for_port,
+)
 
 BLOCK: Final = random.Random(1).randbytes(1 << 20)
 STALLED_BYTES: Final = 64 << 20
@@ -222,6 +234,7 @@ def main() -> None:
     wanted = arguments.only.split(",")
     if unknown := set(wanted) - set(FAULTS):
         sys.exit(f"No such fault: {', '.join(sorted(unknown))}. There are: {', '.join(FAULTS)}")
+    end_in_order_on_signals()
     require_programs({"v2ray"} & {arguments.portal.split()[0], arguments.bridge.split()[0]})
     require_ports()
     for name in wanted:

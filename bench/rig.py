@@ -40,6 +40,12 @@ class NotReady(Exception):
     """A system did not come up."""
 
 
+def end_in_order_on_signals() -> None:
+    """A SIGTERM or a closed terminal ends the run as Ctrl-C does: what it started is stopped first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+
+
 def require_programs(names: Iterable[str]) -> None:
     """End with one sentence if a program is missing."""
     # Debian keeps nginx where only root's PATH looks.
