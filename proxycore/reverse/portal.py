@@ -37,6 +37,10 @@ IDLE_CLOSE_TICKS = 8
 WRONG_GUESS_S = (45.0, 150.0)
 """A carrier lost at this age, while the dialect was only guessed, suggests that the bridge never understood it."""
 
+SETTLE_S = 1.5
+"""A carrier is not drained before its control session is this old: a bridge that does not understand it needs a
+second to say so (V2Ray: a name that cannot be resolved, tried five times), and would not understand the DRAIN."""
+
 MAX_CARRIERS = 1024
 """Carriers of one portal; a bridge that opens one more is refused."""
 
@@ -46,13 +50,14 @@ _log = logging.getLogger("xrev.portal")
 class Link:
     """One carrier of a portal, with its control session."""
 
-    __slots__ = ("carrier", "control", "credential", "dialect", "is_draining", "registered_at", "source", "tries")
+    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "is_draining", "registered_at", "source", "tries")
 
     def __init__(self, carrier: MuxClient, request: Request, now: float) -> None:
         self.carrier = carrier
         self.credential = request.user
         self.source = request.source
         self.registered_at = now            # loop time, s
+        self.addressed_at = now             # when the control session was opened, in the dialect of now
         self.dialect = ""
         self.control: MuxPacketSession | None = None
         self.is_draining = False
@@ -188,6 +193,7 @@ class Portal(Outbound):
 
     def _open_control(self, link: Link, name: str) -> None:
         link.dialect = name
+        link.addressed_at = self._loop.time()
         link.tries += 1
         link.carrier.max_packet_bytes = XRAY_PACKET_BYTES if name == dialect.XRAY_25_9 else V2RAY_PACKET_BYTES
         message = control.encode_control(control.ACTIVE, self._padding())
@@ -219,7 +225,7 @@ class Portal(Outbound):
             if link.is_draining:
                 if not link.carrier.sessions and self._ticks % IDLE_CLOSE_TICKS == 0:
                     link.carrier.close()
-            elif link.carrier.opened > DRAIN_AFTER_SESSIONS:
+            elif link.carrier.opened > DRAIN_AFTER_SESSIONS and self._loop.time() - link.addressed_at >= SETTLE_S:
                 self._drain(link)
                 continue
             if link.control is None:
