@@ -1,0 +1,61 @@
+"""Programs, a target and tunnels for the tests with real processes; their logs are shown when a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.processes import XREV, Processes
+from tests.support.target import Target
+from tests.support.tunnel import Tunnel
+
+Programs = Callable[[str], tuple[str, ...]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: Any = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            found = value if isinstance(value, Processes) else getattr(value, "processes", None)
+            if isinstance(found, Processes):
+                report.sections += [(f"log of {name}", text) for name, text in found.logs()]
+    return report
+
+
+def program(name: str) -> tuple[str, ...]:
+    """The command of a core, by its short name; without it the test is skipped."""
+    from tests.conftest import require_program
+
+    return XREV if name == "xrev" else (require_program("v2ray"), "-config")
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[Target]:
+    target = Target()
+    target.start()
+    yield target
+    target.stop()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    processes = Processes(tmp_path)
+    yield processes
+    processes.end_all()
+
+
+@pytest.fixture(scope="module")
+def module_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    processes = Processes(tmp_path_factory.mktemp("processes"))
+    yield processes
+    processes.end_all()
+
+
+@pytest.fixture
+def tunnel(processes: Processes, target: Target) -> Tunnel:
+    """Both sides ours, up."""
+    return Tunnel(processes, target).up()

@@ -1,0 +1,177 @@
+"""Real processes on loopback: started with a document, watched through their log, ended by their id."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[2]
+XREV = (sys.executable, str(ROOT / "manage.py"), "runproxy")
+"""Our program; the document's path follows."""
+
+LOCALHOST = "127.0.0.1"
+END_S = 5.0
+SHOWN_LOG_BYTES = 16_000
+
+T = TypeVar("T")
+_given_ports: set[int] = set()
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of the loopback address that nobody has, for TCP and UDP, and that this run has not given out before."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.bind((LOCALHOST, 0))
+            port = int(sock.getsockname()[1])
+        if port not in _given_ports and is_free(port):
+            _given_ports.add(port)
+            return port
+
+
+def is_free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            try:
+                sock.bind((LOCALHOST, port))
+            except OSError:
+                return False
+    return True
+
+
+def free_range(count: int) -> int:
+    """The first of `count` free ports in a row."""
+    while True:
+        first = free_port()
+        ports = range(first, first + count)
+        if ports[-1] < 65536 and all(is_free(port) and port not in _given_ports for port in ports[1:]):
+            _given_ports.update(ports)
+            return first
+
+
+def until(what: str, condition: Callable[[], T], timeout_s: float, pause_s: float = 0.02) -> T:
+    """Ask `condition` until its answer is true; the answer. Fails with `what` did not happen."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"within {timeout_s:g} s: {what}"
+        time.sleep(pause_s)
+
+
+def seconds_until(what: str, condition: Callable[[], object], timeout_s: float) -> float:
+    """How long it takes until `condition` is true."""
+    begin = time.monotonic()
+    until(what, condition, timeout_s)
+    return time.monotonic() - begin
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on `port`."""
+    try:
+        socket.create_connection((LOCALHOST, port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Process:
+    """One program. Its output goes to a file, which a failing test shows."""
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path, environ: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.log_path = folder / f"{name}.log"
+        with self.log_path.open("ab") as log:
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=environ, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._popen.poll()
+
+    @property
+    def rss_bytes(self) -> int:
+        """Resident memory."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(f"{self.name} has ended")
+
+    def await_port(self, port: int, timeout_s: float = 15.0) -> None:
+        """Return when it listens on `port`."""
+
+        def listens() -> bool:
+            assert self.exit_code is None, f"{self.name} ended with {self.exit_code}:\n{self.log[-SHOWN_LOG_BYTES:]}"
+            return accepts(port)
+
+        until(f"{self.name} listens on {port}", listens, timeout_s)
+
+    def send_signal(self, number: int) -> None:
+        self._popen.send_signal(number)
+
+    def wait(self, timeout_s: float) -> int:
+        """Its exit code, once it has ended."""
+        return self._popen.wait(timeout_s)
+
+    def kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait(END_S)
+
+    def end(self) -> None:
+        """SIGTERM twice (the second forgoes draining); SIGKILL if that does not help."""
+        for _ in range(2):
+            if self.exit_code is None:
+                self._popen.terminate()
+                try:
+                    self._popen.wait(0.3)
+                except subprocess.TimeoutExpired:
+                    continue
+        if self.exit_code is None:
+            try:
+                self._popen.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Processes:
+    """Starts programs in `folder` and ends all of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[Process] = []
+
+    def start(self, name: str, command: Sequence[str], environ: dict[str, str] | None = None) -> Process:
+        process = Process(name, command, self.folder, environ)
+        self.started.append(process)
+        return process
+
+    def run_document(self, name: str, program: Sequence[str], document: dict[str, Any]) -> Process:
+        """Write `document` into a file and run `program` on it."""
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(document, indent=2))
+        return self.start(name, [*program, str(path)])
+
+    def end_all(self) -> None:
+        for process in reversed(self.started):
+            process.end()
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Name and the end of the log of each program."""
+        by_path = {process.log_path: process.name for process in self.started}
+        return [(name, path.read_text(errors="replace")[-SHOWN_LOG_BYTES:]) for path, name in by_path.items() if path.exists()]
