@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -91,11 +92,8 @@ def test_the_servers_close_reaches_the_client(tunnel: Tunnel, pair: tuple[str, s
 
 def test_a_refused_target_is_told_and_the_tunnel_serves_on(tunnel: Tunnel, pair: tuple[str, str]) -> None:
     begin = time.monotonic()
-    with ask(tunnel.refused_port, b"GET 10\n") as sock:
-        try:
-            assert read_to_end(sock) == b""
-        except ConnectionResetError:
-            pass
+    with ask(tunnel.refused_port, b"GET 10\n") as sock, contextlib.suppress(ConnectionResetError):
+        assert read_to_end(sock) == b""
     # V2Ray as a bridge tries for a second before it gives up; as a portal it holds the end back for another.
     assert time.monotonic() - begin < (0.5 if pair == ("xrev", "xrev") else 8.0)
     assert is_served(tunnel.port, 5)
@@ -107,7 +105,7 @@ def test_none_of_300_sessions_is_lost_while_carriers_drain(tunnel: Tunnel, pair:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(small, range(300))) == [True] * 300
-    if pair[0] == "xrev":
+    if pair == ("xrev", "xrev"):        # (V2Ray as the bridge: test_dialect.py)
         until("the bridge opens another carrier", lambda: tunnel.portal.log.count("bridge connected") >= 2, DRAIN_TICKS_S)
     if pair[1] == "xrev":
         until("the bridge is told to drain", lambda: "drains a carrier after" in tunnel.bridge.log, DRAIN_TICKS_S)

@@ -61,8 +61,12 @@ class Tunnel:
         """Start both, and return when the target answers."""
         self.start("portal")
         self.start("bridge")
-        until("the target answers through the tunnel", lambda: is_served(self.port), START_S)
+        self.await_served(START_S)
         return self
+
+    def await_served(self, timeout_s: float) -> None:
+        """Return when the target answers."""
+        until("the target answers through the tunnel", lambda: is_served(self.port), timeout_s)
 
     def restart(self, part: Part) -> float:
         """SIGKILL it, start it again; the seconds from its start to the first answer."""
