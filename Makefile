@@ -71,7 +71,7 @@ bench: setup ## the tunnel beside V2Ray's, figure by figure (ROUNDS=3)
 	$(PY) bench/reverse_bench.py --rounds $(or $(ROUNDS),3)
 
 fuzz: setup-dev ## the property tests with many more examples (minutes)
-	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m fuzz --timeout 3600 $(ARGS)
+	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m "hypothesis or fuzz" --timeout 3600 $(ARGS)
 
 clean: ## remove .venv and caches; var/ (database, keys) stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,7 @@
     DEBUG           off            tracebacks in the browser; for development only
     SECRET_KEY      made once, kept in VAR/secret_key (mode 0600)
     ALLOWED_HOSTS   localhost,127.0.0.1,[::1]
-    DATABASE_URL    SQLite in VAR/xrev.sqlite3; postgres://user:password@host/name is the other choice
+    DATABASE_URL    SQLite in VAR/xrev.sqlite3; postgres://user:password@host/name is the other choice (requirements-postgres.txt)
     HTTPS           off            the site is served by https: secure cookies, redirect, HSTS
     XREV_VAR        ./var          where the database and keys are kept (mode 0700)
 """
