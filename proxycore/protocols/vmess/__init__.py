@@ -3,7 +3,7 @@
     settings.py        what a document says                       ids.py, kdf.py     from a text to keys
     header_codec.py    the two sealed headers                     body_ciphers.py, body_codec.py   the chunks
     authenticator.py   whose request this is, with replay.py      drain.py           how a failed handshake is read on
-    inbound.py, outbound.py    the drivers, over faces.py         failure_log.py     one line per failed handshake
+    inbound.py, outbound.py    the drivers, over faces.py
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ import os
 
 from proxycore.destination import HostPort, Request
 from proxycore.errors import PeerError
+from proxycore.net.failure_log import FailureLog
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Inbound, InboundContext
 from proxycore.protocols.vmess.authenticator import Authenticator, VmessCredential
 from proxycore.protocols.vmess.body_codec import Encoder, PaddingSource, body_decoder, body_encoder
 from proxycore.protocols.vmess.drain import DrainPolicy
 from proxycore.protocols.vmess.faces import PacketFace, PlainFace, SealedFace
-from proxycore.protocols.vmess.failure_log import FailureLog
 from proxycore.protocols.vmess.header_codec import Command, Option, RequestDecoder, RequestHeader, encode_response
 from proxycore.protocols.vmess.settings import VmessInboundSettings
 from proxycore.stream import NULL_STREAM, Buffer, PacketStream, Stream

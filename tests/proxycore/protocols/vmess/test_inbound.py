@@ -242,7 +242,7 @@ def broken_handshakes() -> dict[str, tuple[bytes, str]]:
 @pytest.mark.parametrize("name", broken_handshakes())
 def test_every_failed_handshake_is_drained_alike_and_logged_apart(
         server: Server, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "xrev.vmess")
+    caplog.set_level("INFO", "xrev.handshake")
     wire, reason = broken_handshakes()[name]
     stream = connect(server)
     handshake = stream.peer
@@ -266,7 +266,7 @@ def test_every_failed_handshake_is_drained_alike_and_logged_apart(
 
 
 def test_a_replayed_request_is_drained(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "xrev.vmess")
+    caplog.set_level("INFO", "xrev.handshake")
     first, second, third = connect(server), connect(server), connect(server)
     first.peer.write(TCP.request_wire)
     second.peer.write(TCP.request_wire)

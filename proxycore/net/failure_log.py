@@ -9,7 +9,7 @@ from proxycore.net.wheel import Wheel
 
 MAX_LINES_PER_S = 10
 _PERIOD_S = 1.0
-_log = logging.getLogger("xrev.vmess")
+_log = logging.getLogger("xrev.handshake")
 
 
 class FailureLog:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from proxycore.net.failure_log import FailureLog
 from proxycore.net.wheel import Wheel
-from proxycore.protocols.vmess.failure_log import FailureLog
 
 
 def test_a_flood_of_failures_is_a_few_lines_and_a_sum(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "xrev.vmess")
+    caplog.set_level("INFO", "xrev.handshake")
     wheel = Wheel()
     failures = FailureLog("in", wheel)
     for port in range(1000):
