@@ -41,6 +41,9 @@ SETTLE_S = 1.5
 """A carrier is not drained before its control session is this old: a bridge that does not understand it needs a
 second to say so (V2Ray: a name that cannot be resolved, tried five times), and would not understand the DRAIN."""
 
+DRAIN_ANSWER_S = 6.0
+"""A bridge that understood a DRAIN has opened another carrier by then; the cores look every 2 s."""
+
 MAX_CARRIERS = 1024
 """Carriers of one portal; a bridge that opens one more is refused."""
 
@@ -50,7 +53,8 @@ _log = logging.getLogger("xrev.portal")
 class Link:
     """One carrier of a portal, with its control session."""
 
-    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "is_draining", "registered_at", "source", "tries")
+    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "is_draining",
+                 "registered_at", "source", "tries")
 
     def __init__(self, carrier: MuxClient, request: Request, now: float) -> None:
         self.carrier = carrier
@@ -61,6 +65,7 @@ class Link:
         self.dialect = ""
         self.control: MuxPacketSession | None = None
         self.is_draining = False
+        self.drained_at = 0.0               # until it is known whether the DRAIN was understood
         self.tries = 0                      # dialects that were tried on this carrier
 
     @property
@@ -223,6 +228,7 @@ class Portal(Outbound):
         self._ticks += 1
         for link in tuple(self.links):
             if link.is_draining:
+                self._judge_drain(link)
                 if not link.carrier.sessions and self._ticks % IDLE_CLOSE_TICKS == 0:
                     link.carrier.close()
             elif link.carrier.opened > DRAIN_AFTER_SESSIONS and self._loop.time() - link.addressed_at >= SETTLE_S:
@@ -237,11 +243,21 @@ class Portal(Outbound):
     def _drain(self, link: Link) -> None:
         """Tell the bridge to open another carrier, and use this one only until that is there."""
         link.is_draining = True
+        link.drained_at = self._loop.time()
         control_session, link.control = link.control, None
         if control_session is not None:
             control_session.write_packet(control.encode_control(control.DRAIN, self._padding()), None)
             control_session.close()
         _log.debug("portal %s: draining a carrier after %d sessions", self.tag, link.carrier.opened)
+
+    def _judge_drain(self, link: Link) -> None:
+        """No carrier came in answer to a DRAIN: this dialect was not understood, so the next carrier gets another."""
+        if not link.drained_at or self._loop.time() - link.drained_at < DRAIN_ANSWER_S:
+            return
+        if not any(other.credential == link.credential and other.registered_at >= link.drained_at for other in self.links):
+            following = self._memory.suspect(link.credential, link.dialect)
+            _log.info("portal %s: no carrier came after a DRAIN; the next one is addressed as %s", self.tag, following)
+        link.drained_at = 0.0
 
     def _padding(self) -> bytes:
         return self._random.randbytes(self._random.randint(control.MIN_PADDING_BYTES, control.MAX_PADDING_BYTES))

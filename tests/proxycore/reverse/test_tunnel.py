@@ -285,6 +285,18 @@ def test_a_carrier_is_drained_after_its_lifetime_and_used_until_another_is_there
     assert fresh.frames[-1][:2] == (2, NEW)
 
 
+@pytest.mark.parametrize(("answers", "following"), [(True, dialect.XRAY_25_9), (False, dialect.V2FLY)])
+def test_a_drain_that_brings_no_other_carrier_was_not_understood(world: World, answers: bool, following: str) -> None:
+    Frames(world.portal)
+    for _ in range(DRAIN_AFTER_SESSIONS):
+        world.client()
+    world.loop.advance(2.5)
+    if answers:
+        Frames(world.portal)
+    world.loop.advance(10)
+    assert world.portal._memory.first_guess("") == following
+
+
 def test_a_drained_carrier_is_closed_when_its_last_session_is_over(world: World) -> None:
     bridge = Frames(world.portal)
     for _ in range(DRAIN_AFTER_SESSIONS):
