@@ -19,10 +19,11 @@ Programs = Callable[[str], tuple[str, ...]]
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report: Any = yield
     if report.failed:
-        for value in getattr(item, "funcargs", {}).values():
-            found = value if isinstance(value, Processes) else getattr(value, "processes", None)
-            if isinstance(found, Processes):
-                report.sections += [(f"log of {name}", text) for name, text in found.logs()]
+        values = getattr(item, "funcargs", {}).values()
+        found = [value if isinstance(value, Processes) else getattr(value, "processes", None) for value in values]
+        for processes in {id(one): one for one in found}.values():
+            if isinstance(processes, Processes):
+                report.sections += [(f"log of {name}", text) for name, text in processes.logs()]
     return report
 
 
@@ -44,13 +45,6 @@ def target() -> Iterator[Target]:
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     processes = Processes(tmp_path)
-    yield processes
-    processes.end_all()
-
-
-@pytest.fixture(scope="module")
-def module_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    processes = Processes(tmp_path_factory.mktemp("processes"))
     yield processes
     processes.end_all()
 

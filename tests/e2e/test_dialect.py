@@ -30,6 +30,7 @@ def test_the_portal_finds_the_dialect_and_the_bridge_honours_the_drain(processes
         assert all(pool.map(lambda size: download_is_whole(tunnel.port, size), range(1, 270)))
     until("V2Ray opens a second carrier", lambda: tunnel.portal.log.count("bridge connected") == 2, FOUND_OUT_S)
     assert "draining a carrier after" in tunnel.portal.log
+    assert "gone after" not in tunnel.portal.log        # the first one is not what the second replaces
     # what was found out is remembered: the second carrier is addressed in the right dialect at once
     assert tunnel.portal.log.count("does not understand") == 2
     assert is_served(tunnel.port, 5)
