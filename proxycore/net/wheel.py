@@ -25,13 +25,14 @@ class Watched(Protocol):
 
 
 class Wheel:
-    """Calls `on_watch` of watched objects when their period is over, between 0 and 1 step late."""
+    """Calls `on_watch` of watched objects when their period is over, between 0 and 1 step early."""
 
-    __slots__ = ("_loop", "_now", "_slots", "_timer")
+    __slots__ = ("_laps", "_loop", "_now", "_slots", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Without a loop nothing turns by itself: the caller calls `turn` (tests do)."""
         self._slots: list[dict[int, Watched]] = [{} for _ in range(_SLOTS)]
+        self._laps: dict[int, int] = {}     # by id: steps that follow this lap of a period longer than all slots
         self._now = 0
         self._loop = loop
         self._timer = loop.call_later(STEP_S, self._on_timer) if loop is not None else None
@@ -41,8 +42,15 @@ class Wheel:
         slot = obj.wheel_slot
         if slot >= 0:
             self._slots[slot].pop(id(obj), None)
-        steps = int(period_s / STEP_S + 0.5) or 1
-        slot = (self._now + (steps if steps < _SLOTS else _SLOTS - 1)) % _SLOTS
+        self._place(obj, int(period_s / STEP_S + 0.5) or 1)
+
+    def _place(self, obj: Watched, steps: int) -> None:
+        if steps >= _SLOTS:
+            self._laps[id(obj)] = steps - (_SLOTS - 1)
+            steps = _SLOTS - 1
+        elif self._laps:
+            self._laps.pop(id(obj), None)
+        slot = (self._now + steps) % _SLOTS
         obj.wheel_slot = slot
         self._slots[slot][id(obj)] = obj
 
@@ -51,6 +59,7 @@ class Wheel:
         if obj.wheel_slot >= 0:
             self._slots[obj.wheel_slot].pop(id(obj), None)
         obj.wheel_slot = -1
+        self._laps.pop(id(obj), None)
 
     def turn(self) -> None:
         """One step of time has passed."""
@@ -65,6 +74,10 @@ class Wheel:
             if obj.wheel_slot != _DUE:      # watched again, or forgotten, by another object's callback
                 continue
             obj.wheel_slot = -1
+            steps = self._laps.pop(id(obj), 0)
+            if steps:
+                self._place(obj, steps)
+                continue
             try:
                 period_s = obj.on_watch()
             except Exception:   # noqa: BLE001 - a bug of ours must not stop the wheel
