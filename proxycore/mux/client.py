@@ -30,19 +30,24 @@ class MuxClient(Carrier):
         return self.ended or len(self.sessions) >= MAX_LIVE_SESSIONS
 
     def open(self, destination: Destination) -> MuxSession:
-        """A new TCP session; its New frame leaves in this turn of the loop. Raises: LinkDown, the carrier is full."""
+        """A new TCP session; its New frame leaves in this turn of the loop. Raises: LinkDown, the carrier is full.
+
+        PeerError, a destination that cannot be written.
+        """
         session_id = self._new_id()
+        frame = codec.encode_new(session_id, destination)      # raises for a host that cannot be written
         session = MuxSession(self, session_id)
         self.sessions[session_id] = session
-        self.send_frame(codec.encode_new(session_id, destination))
+        self.send_frame(frame)
         return session
 
     def open_packets(self, destination: Destination, first: bytes = b"") -> MuxPacketSession:
         """A new UDP session; `first` is a datagram that travels in the New frame. Raises: LinkDown, as above."""
         session_id = self._new_id()
+        frame = codec.encode_new(session_id, destination, first)
         session = MuxPacketSession(self, session_id, destination)
         self.sessions[session_id] = session
-        self.send_frame(codec.encode_new(session_id, destination, first))
+        self.send_frame(frame)
         return session
 
     def _new_id(self) -> int:

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 SESSION_BUFFER_BYTES = 512 * 1024
 """What may wait for a session's slow reader before the whole carrier is no longer read (bufferSize of the cores)."""
 
+GATHER_BYTES = 16 * 1024
+"""Small pieces that wait for a slow reader are put together up to this, or frames of two bytes would cost sixty each."""
+
 HALF_CLOSE_LINGER_S = 5.0
-"""How long a session whose client has finished sending, and has had no answer to its last bytes, waits for one.
+"""How long a session whose client has finished sending, and has had no answer to its last bytes, waits for one,
+and then for more of it.
 
 Mux.cool has no half-close: an End is the end of both directions, so an End sent at once would lose the answer.
 """
@@ -40,7 +44,7 @@ class MuxSession(Stream):
         self.tx: list[bytes] | None = None      # waits for its turn on the carrier
         self.tx_bytes = 0
         self.rx_bytes = 0           # waits for our neighbour
-        self._rx: list[bytes] | None = None
+        self._rx: list[bytearray] | None = None
         self._paused = False
         self.ending = False         # an End follows what is in `tx`
         self._remote_ended = False
@@ -63,7 +67,7 @@ class MuxSession(Stream):
     def write_eof(self) -> None:
         if self.ended or self.ending:
             return
-        if self.carrier.is_client and self._awaits_answer and not self._remote_ended:
+        if self.carrier.is_client and (self._awaits_answer or self._rx is not None) and not self._remote_ended:
             self.carrier.wheel.watch(self, HALF_CLOSE_LINGER_S)
             return
         self._finish()
@@ -71,25 +75,24 @@ class MuxSession(Stream):
     def on_watch(self) -> float | None:
         """The time to wait for an answer is over."""
         if not self.ended and not self.ending:
-            if not self._awaits_answer and self._rx is not None:
-                return HALF_CLOSE_LINGER_S      # the answer came, its reader is slow
+            if not self._awaits_answer or self._rx is not None:
+                self._awaits_answer = True      # it came or still comes, or its reader is slow: wait for more of it
+                return HALF_CLOSE_LINGER_S
             self._finish()
         return None
 
     def close(self) -> None:
         self.peer = NULL_STREAM
-        if self.ended:
-            self._drop_rx()
-        elif not self.ending:
+        self._drop_rx()
+        if not self.ended and not self.ending:
             self.carrier.finish(self, is_error=False)
 
     def abort(self, error: Exception | None) -> None:
         self.peer = NULL_STREAM
-        if self.ended:
-            self._drop_rx()
-            return
-        self.drop_tx()
-        self.carrier.finish(self, is_error=True)
+        self._drop_rx()
+        if not self.ended:
+            self.drop_tx()
+            self.carrier.finish(self, is_error=True)
 
     def pause(self) -> None:
         self._paused = True
@@ -120,9 +123,13 @@ class MuxSession(Stream):
             return
         if self.peer is NULL_STREAM:
             return
-        if self._rx is None:
-            self._rx = []
-        self._rx.append(bytes(data))
+        rx = self._rx
+        if rx is None:
+            self._rx = [bytearray(data)]
+        elif rx and len(rx[-1]) < GATHER_BYTES:
+            rx[-1] += data
+        else:
+            rx.append(bytearray(data))
         self.rx_bytes += len(data)
         self.carrier.waits(self, len(data))
 
@@ -165,6 +172,7 @@ class MuxSession(Stream):
 
     def _drop_rx(self) -> None:
         if self._rx is not None:
+            self._rx.clear()        # resume() may be in the middle of it
             self._rx = None
             waited, self.rx_bytes = self.rx_bytes, 0
             self.carrier.waits(self, -waited)

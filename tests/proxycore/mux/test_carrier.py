@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxycore.destination import Destination
-from proxycore.errors import LinkDown
+from proxycore.errors import LimitError, LinkDown
 from proxycore.mux import carrier as carrier_module
 from proxycore.mux.carrier import CARRIER_BUFFER_BYTES, EXPRESS_BYTES, QUANTUM_BYTES
 from proxycore.mux.client import MuxClient
@@ -190,6 +190,36 @@ def test_a_client_that_ends_and_gets_no_answer_is_ended_after_the_linger(pair: P
     assert client.closed
 
 
+def test_a_client_that_ended_first_gets_an_answer_that_streams_for_long(pair: Pair) -> None:
+    session, client = pair.open()
+    session.write(b"?")
+    session.write_eof()
+    pair.loop.turn()
+    for _ in range(60):
+        pair.server_sessions[0].write(b"part of the answer")
+        pair.loop.turn()
+        pair.wheel.turn()
+    assert not client.closed
+    for _ in range(2 * int(HALF_CLOSE_LINGER_S)):
+        pair.wheel.turn()
+    pair.loop.turn()
+    assert client.data == b"part of the answer" * 60
+    assert client.closed
+    assert pair.targets[0].closed
+
+
+def test_a_client_that_ends_still_gets_the_answer_that_waits_for_it(pair: Pair) -> None:
+    session, client = pair.open()
+    session.write(b"?")
+    pair.loop.turn()
+    session.pause()
+    pair.server_sessions[0].write(b"slowly read")
+    pair.loop.turn()
+    session.write_eof()
+    session.resume()
+    assert client.data == b"slowly read"
+
+
 def test_an_aborted_client_ends_the_session(pair: Pair) -> None:
     session, _ = pair.open()
     pair.loop.turn()
@@ -253,6 +283,14 @@ def test_ids_wrap_around_without_meeting_a_live_one(pair: Pair) -> None:
     pair.client._last_id = 65535
     second, _ = pair.open()
     assert (first.id, second.id) == (1, 2)
+
+
+def test_a_destination_that_cannot_be_written_leaves_no_session(pair: Pair) -> None:
+    for network in ("tcp", "udp"):
+        destination = Destination(network, "a" * 300, 80)   # type: ignore[arg-type]
+        with pytest.raises(LimitError):
+            (pair.client.open if network == "tcp" else pair.client.open_packets)(destination)
+    assert not pair.client.sessions
 
 
 def test_a_full_carrier_pauses_the_source_and_keeps_what_it_wrote(pair: Pair) -> None:
@@ -321,6 +359,47 @@ def test_a_slow_reader_is_buffered_to_its_bound_and_then_the_carrier_is_not_read
     assert not pair.up.reads_paused
     assert len(client.data) == SESSION_BUFFER_BYTES + 8
     assert carrier_module._process_waiting == 0
+
+
+def test_tiny_frames_for_a_slow_reader_are_put_together(pair: Pair) -> None:
+    session, client = pair.open()
+    pair.loop.turn()
+    session.pause()
+    pair.client.write((keep_head(4, session.id, 2, 1, 2) + b"ab") * 20_000)
+    assert session.rx_bytes == 40_000
+    session.resume()
+    assert client.data == b"ab" * 20_000
+    assert len(client.writes) == 3
+
+
+def test_a_reader_that_fails_while_it_is_fed_leaves_nothing_counted(pair: Pair) -> None:
+    class Failing(RecordingStream):
+        def write(self, data: Buffer) -> None:
+            self.peer.abort(LinkDown("reset"))
+
+    session, _ = pair.open()
+    session.peer = client = Failing()
+    client.peer = session
+    session.pause()
+    for _ in range(4):
+        pair.client.write(keep_head(4, session.id, 2, 1, 30_000) + bytes(30_000))
+    session.resume()
+    assert session.ended
+    assert (session.rx_bytes, pair.client.waiting_bytes, carrier_module._process_waiting) == (0, 0, 0)
+
+
+def test_a_slow_reader_that_closes_before_its_own_bytes_left_does_not_hold_up_the_others(pair: Pair) -> None:
+    session, _ = pair.open()
+    pair.loop.turn()
+    session.pause()
+    for _ in range(10):
+        pair.client.write(keep_head(4, session.id, 2, 1, 60_000) + bytes(60_000))
+    assert pair.up.reads_paused
+    pair.client.pause()
+    session.write(b"waits for its turn")
+    session.close()
+    assert not pair.up.reads_paused
+    assert pair.client.waiting_bytes == 0
 
 
 def test_slow_readers_together_are_bounded_too(pair: Pair) -> None:
