@@ -23,6 +23,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True)
 
+    def provides_outbound_tags(self) -> Sequence[str]:
+        """Tags that rules may send to besides those of outbounds and portals: of tunnels that this inbound's clients open."""
+        return ()
+
+    def provides_inbound_tags(self) -> Sequence[str]:
+        """Tags that rules may see besides those of inbounds and bridges: of a tunnel that this outbound keeps open."""
+        return ()
+
+    def cautions(self) -> Sequence[str]:
+        """What is allowed but hardly meant, each in one sentence; the document reader warns of it."""
+        return ()
+
 
 class Dispatcher(Protocol):
     """Routes a request and joins its stream to the outbound that was chosen. Returns at once and never raises."""
@@ -51,6 +63,21 @@ class OpenUdp(Protocol):
         """Datagrams without an address go to `default`. With `hides_source` answers come without theirs."""
 
 
+class JoinTunnel(Protocol):
+    """Makes a stream a carrier of the tunnel with this tag, one that the settings provide (`provides_outbound_tags`)."""
+
+    def __call__(self, tag: str, request: Request, stream: Stream) -> None:
+        """`request` says who opened it. The stream's `peer` is set on return; if it is not taken, it is aborted."""
+
+
+class KeepTunnel(Protocol):
+    """Keeps carriers of a reverse tunnel open, for as long as the instance runs."""
+
+    def __call__(self, origin: Request, open_carrier: Callable[[Stream], None]) -> None:
+        """`open_carrier` makes the connection and sets the `peer` of the carrier that it is given. What comes through is
+        dispatched as `origin` (inbound tag, user, level) with its own destination and addresses."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundContext:
     """What an inbound is built with. `path` is its place in the document (`inbounds[0]`), for errors."""
@@ -61,6 +88,8 @@ class InboundContext:
     wheel: Wheel
     now: Callable[[], float]            # Unix time, seconds
     port: int = 0                       # the (first) listening port
+    join_tunnel: JoinTunnel | None = None
+    dial: Dial | None = None            # for inbounds that hand connections on by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +102,8 @@ class OutboundContext:
     open_udp: OpenUdp
     wheel: Wheel
     now: Callable[[], float]
+    keep_tunnel: KeepTunnel | None = None
+    dispatcher: Dispatcher | None = None    # for outbounds that route again
 
 
 class Inbound:
@@ -134,6 +165,6 @@ class ProtocolSpec:
 
 
 __all__ = [
-    "Dial", "Dispatcher", "Inbound", "InboundContext", "InboundSide", "OpenUdp", "Outbound", "OutboundContext", "OutboundSide",
-    "ProtocolSpec", "Settings", "Strategy",
+    "Dial", "Dispatcher", "Inbound", "InboundContext", "InboundSide", "JoinTunnel", "KeepTunnel", "OpenUdp", "Outbound",
+    "OutboundContext", "OutboundSide", "ProtocolSpec", "Settings", "Strategy",
 ]  # fmt: skip
