@@ -34,6 +34,9 @@ MAX_CARRIERS = 256
 RETRY_FIRST_S, RETRY_MOST_S, RETRY_GROWTH, RETRY_JITTER = 0.25, 4.0, 2.0, 0.3
 """Pauses between attempts: at once, then from the first to the most, each changed by up to the jitter's share."""
 
+STEADY_S = 2.0
+"""A carrier that lived shorter does not end the back-off: a portal that greets and hangs up would be dialled without pause."""
+
 WATCHDOG_S = 60.0
 """A carrier whose control session was heard once and then not for one to two periods is closed (Xray from 25.9.10)."""
 
@@ -189,7 +192,6 @@ class Bridge:
     # links
 
     def on_up(self, link: BridgeLink) -> None:
-        self._retry_s = 0.0
         self._failures = 0
         _log.info("bridge %s: connected to the portal (%s), %d carriers", self.tag, link.dialect, len(self.active))
 
@@ -204,8 +206,10 @@ class Bridge:
             return
         if not link.is_active:
             return              # drained: its end was expected
+        age_s = self._loop.time() - link.opened_at
         if link.carrier.received:
-            age_s = self._loop.time() - link.opened_at
+            if age_s >= STEADY_S:
+                self._retry_s = 0.0
             _log.warning("bridge %s: carrier lost after %.0f s: %s", self.tag, age_s, link.carrier.error)
         else:
             level = logging.WARNING if not self._failures else logging.INFO
