@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
@@ -24,7 +24,10 @@ MAX_FLOWS = 16384
 
 PACKETS_PER_WAKE = 32
 MAX_UNRESOLVED = 32
-"""Datagrams that wait for the name of their flow; more are dropped."""
+"""Datagrams of one flow that wait for a name; more are dropped."""
+
+MAX_NAMES = 256
+"""Names that one flow remembers; then it forgets them all and looks them up again."""
 
 _buffer = bytearray(PACKET_BYTES)
 _view = memoryview(_buffer)
@@ -154,7 +157,7 @@ class UdpSocket(PacketStream):
         self._strategy = strategy
         self._hides_source = hides_source
         self._socks: dict[int, socket.socket] = {}              # by family
-        self._addresses: dict[str, IPAddress | None] = {}       # names of this flow; None: under way or failed
+        self._addresses: dict[str, IPAddress | None] = {}       # names of this flow; None: under way
         self._unresolved: list[tuple[bytes, Destination]] = []
         self._packets = 0
         self._mark = 0
@@ -176,6 +179,8 @@ class UdpSocket(PacketStream):
         elif len(self._unresolved) < MAX_UNRESOLVED:
             self._unresolved.append((bytes(data), destination))
             if host not in self._addresses:
+                if len(self._addresses) >= MAX_NAMES:
+                    self._addresses.clear()
                 self._addresses[host] = None
                 tasks.spawn(f"resolve {host}", self._resolve(host))
 
@@ -204,13 +209,17 @@ class UdpSocket(PacketStream):
 
     async def _resolve(self, host: str) -> None:
         try:
-            ip = (await resolve(host, self._strategy))[0]
+            found = await resolve(host, self._strategy)
         except DialError as error:
             _log.info("datagrams dropped: %s", error)
+            self._addresses.pop(host, None)
+            self._unresolved = [waiting for waiting in self._unresolved if waiting[1].host != host]
             if host == self._default.host:
                 self._fail()
             return
-        self._addresses[host] = ip
+        # Nothing tells whether a datagram to IPv6 arrives, and many a service listens on IPv4 only: as the cores, IPv4 first.
+        first_v4 = (ip for ip in found if isinstance(ip, IPv4Address))
+        self._addresses[host] = next(first_v4, found[0]) if self._strategy is Strategy.AS_IS else found[0]
         waiting, self._unresolved = self._unresolved, []
         for data, destination in waiting:
             self.write_packet(data, destination)
