@@ -94,6 +94,13 @@ class SocketStream(Stream):
         return self.sock is None and self._eof_in
 
     @property
+    def is_connecting(self) -> bool:
+        return self.sock is None and not self._eof_in
+
+    def touch(self) -> None:
+        self._mark = -1
+
+    @property
     def backlog_bytes(self) -> int:
         return sum(map(len, self._backlog))
 
@@ -111,6 +118,9 @@ class SocketStream(Stream):
             return
         self.sock = sock
         self._wheel.watch(self, CONNECTION_IDLE_S)
+        self.peer.on_connected()
+        if self.sock is None:
+            return                  # the peer could not take that, and ended this stream
         if self._backlog:
             if not self._send_backlog():
                 return
@@ -285,8 +295,7 @@ class SocketStream(Stream):
             return
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)  # type: ignore[union-attr]
-        if not self._closing:
-            self._wheel.watch(self, HALF_CLOSED_IDLE_S)
+        self._wheel.watch(self, LINGER_S if self._closing else HALF_CLOSED_IDLE_S)
 
     def _await_writable(self) -> None:
         interest = self._interest
