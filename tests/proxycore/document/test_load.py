@@ -263,7 +263,6 @@ SECTIONS = st.dictionaries(
 
 
 @pytest.mark.fuzz
-@settings(max_examples=300, deadline=None)
 @given(SECTIONS)
 def test_any_json_is_read_or_refused_with_places_inside_the_file(sections: dict[str, object]) -> None:
     text = json.dumps(sections, indent=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxycore.destination import Request
@@ -115,7 +115,6 @@ RULES = st.lists(st.lists(CONDITIONS, min_size=1, max_size=3).map(tuple), max_si
 
 
 @pytest.mark.fuzz
-@settings(max_examples=300, deadline=None)
 @given(RULES, st.lists(REQUESTS, min_size=1, max_size=8))
 def test_the_compiled_router_picks_what_trying_each_rule_in_turn_picks(
     rules: list[tuple[Condition, ...]], requests: list[Request]
