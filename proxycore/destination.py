@@ -64,3 +64,4 @@ class Request(NamedTuple):
     local: HostPort | None = None       # the address the client connected to
     user: str = ""                      # e-mail of the authenticated credential
     level: int = 0                      # policy level of that credential
+    passes: int = 0                     # how often it went through a loopback outbound

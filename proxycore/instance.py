@@ -94,24 +94,26 @@ class Instance:
 
     def _build(self) -> None:
         document = self._document
+        routing = RoutingDispatcher(self.router, self.outbounds, self._access)
         for outbound in document.outbounds:
-            self.outbounds.setdefault(outbound.tag, self._outbound(outbound))
+            self.outbounds.setdefault(outbound.tag, self._outbound(outbound, routing))
         for entry in document.portals:
             fixed = None if entry.dialect == "auto" else entry.dialect
             portal = Portal(entry.tag, entry.domain, self._poller, self._wheel, fixed)
             self.portals.append(portal)
             self.outbounds[entry.tag] = portal
-        routing = RoutingDispatcher(self.router, self.outbounds, self._access)
         for bridge in document.bridges:
             self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._poller, self._wheel))
         dispatcher = InboundDispatcher(routing, self._poller, self._wheel)
         for inbound in document.inbounds:
             self._listen(inbound, dispatcher)
 
-    def _outbound(self, entry: model.Outbound) -> Outbound:
+    def _outbound(self, entry: model.Outbound, dispatcher: RoutingDispatcher) -> Outbound:
         is_carrier = entry.spec.is_carrier
         dialer = Dialer(self._poller, self._wheel, self._carriers if is_carrier else self._clients, is_carrier=is_carrier)
-        context = OutboundContext(entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time)
+        context = OutboundContext(
+            entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time, dispatcher=dispatcher
+        )
         outbound = entry.side.build(entry.settings, context)
         if not entry.mux.enabled:
             return outbound

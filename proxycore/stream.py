@@ -60,6 +60,17 @@ class Stream:
         """Go on giving data to the peer."""
         raise NotImplementedError
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether this stream will still tell its peer how connecting went: by `on_connected`, or by an end."""
+        return False
+
+    def on_connected(self) -> None:
+        """The far end of the peer has been reached. Only said by streams whose `is_connecting` was true."""
+
+    def touch(self) -> None:
+        """Count as used, though no byte came: another connection (of datagrams, say) lives by this one."""
+
 
 class PacketStream:
     """The same for datagrams: packets keep their borders, may be lost, and can each have an address.

@@ -69,14 +69,14 @@ def decode_port_address(data: Buffer, offset: int, network: Network) -> tuple[De
         end = value + 4
         if size < end:
             raise TruncatedAddress
-        return Destination(network, _ipv4(bytes(data[value:end])), port), end
+        return Destination(network, ipv4_from_wire(bytes(data[value:end])), port), end
     if kind == TYPE_DOMAIN:
         if size == value:
             raise TruncatedAddress
         end = value + 1 + data[value]
         if size < end:
             raise TruncatedAddress
-        return Destination(network, _domain(bytes(data[value + 1:end])), port), end
+        return Destination(network, domain_from_wire(bytes(data[value + 1:end])), port), end
     if kind == TYPE_IPV6:
         end = value + 16
         if size < end:
@@ -86,11 +86,13 @@ def decode_port_address(data: Buffer, offset: int, network: Network) -> tuple[De
 
 
 @lru_cache(maxsize=4096)
-def _ipv4(packed: bytes) -> IPv4Address:
+def ipv4_from_wire(packed: bytes) -> IPv4Address:
+    """The address of four bytes; the few targets of a tunnel come again and again."""
     return IPv4Address(packed)
 
 
-def _domain(raw: bytes) -> str | IPAddress:
+def domain_from_wire(raw: bytes) -> str | IPAddress:
+    """What a peer calls a domain: one, or the address that it is the text of. Raises: PeerError, neither."""
     if not raw:
         raise PeerError("an empty domain")
     if raw[0] in _IP_FIRST_BYTES and b"%" not in raw:      # %: Python reads a scope id, the cores do not
