@@ -48,10 +48,17 @@ class DialectMemory:
         return following
 
     def suspect(self, credential: str, dialect: str) -> str:
-        """A carrier was lost as if `dialect` had not been understood; that is only believed if it never was before."""
-        if (credential, dialect) in self._confirmed:
+        """It looks as if `dialect` had not been understood; the next one to try. Believed at the second time if it once was."""
+        if self._is_forgiven(credential, dialect):
             return dialect
         return self.wrong(credential, dialect)
+
+    def lost(self, credential: str, dialect: str) -> str:
+        """A carrier was lost as by a bridge that heard no heartbeat. Only Xray from 25.9.10 gives one up for that."""
+        if self.fixed or dialect == XRAY_25_9 or self._is_forgiven(credential, dialect):
+            return dialect
+        self._remember(credential, XRAY_25_9)
+        return XRAY_25_9
 
     def right(self, credential: str, dialect: str) -> None:
         """`dialect` was understood: no core that does not know it keeps a carrier this long."""
@@ -60,6 +67,13 @@ class DialectMemory:
             if len(self._confirmed) >= MAX_REMEMBERED:
                 self._confirmed.clear()
             self._confirmed.add((credential, dialect))
+
+    def _is_forgiven(self, credential: str, dialect: str) -> bool:
+        """Whether it was understood before. A bridge may have been replaced by another core since: so only once."""
+        if (credential, dialect) not in self._confirmed:
+            return False
+        self._confirmed.discard((credential, dialect))
+        return True
 
     def _remember(self, credential: str, dialect: str) -> None:
         if credential not in self._last and len(self._last) >= MAX_REMEMBERED:

@@ -191,7 +191,7 @@ class Portal(Outbound):
         age_s = self._loop.time() - link.registered_at
         low_s, high_s = WRONG_GUESS_S
         if link.control is not None and not link.is_draining and low_s < age_s < high_s:
-            following = self._memory.suspect(link.credential, link.dialect)
+            following = self._memory.lost(link.credential, link.dialect)
             _log.info("portal %s: lost after %.0f s; the next carrier is addressed as %s", self.tag, age_s, following)
         where = _text(link.source)
         _log.info("portal %s: bridge from %s gone after %.0f s, %d carriers left", self.tag, where, age_s, len(self.links))
@@ -234,7 +234,7 @@ class Portal(Outbound):
             elif link.carrier.opened > DRAIN_AFTER_SESSIONS and self._loop.time() - link.addressed_at >= SETTLE_S:
                 self._drain(link)
                 continue
-            if link.control is None:
+            if link.control is None or link.control.ended:
                 continue
             if self._loop.time() - link.registered_at > WRONG_GUESS_S[1]:
                 self._memory.right(link.credential, link.dialect)
@@ -254,7 +254,10 @@ class Portal(Outbound):
         """No carrier came in answer to a DRAIN: this dialect was not understood, so the next carrier gets another."""
         if not link.drained_at or self._loop.time() - link.drained_at < DRAIN_ANSWER_S:
             return
-        if not any(other.credential == link.credential and other.registered_at >= link.drained_at for other in self.links):
+        since = link.drained_at
+        others = [other for other in self.links if other.credential == link.credential and other is not link]
+        # a bridge that still has another carrier need not open one
+        if not any(other.registered_at >= since or not other.is_draining for other in others):
             following = self._memory.suspect(link.credential, link.dialect)
             _log.info("portal %s: no carrier came after a DRAIN; the next one is addressed as %s", self.tag, following)
         link.drained_at = 0.0

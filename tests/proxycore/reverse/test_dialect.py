@@ -37,9 +37,25 @@ def test_a_dialect_that_was_understood_is_not_given_up_for_a_lost_carrier() -> N
     assert memory.suspect("b", V2FLY) == V2RAY
 
 
+def test_what_was_understood_is_doubted_at_the_second_time() -> None:
+    memory = DialectMemory()
+    memory.right("a", V2FLY)
+    assert [memory.suspect("a", V2FLY), memory.suspect("a", V2FLY)] == [V2FLY, V2RAY]
+
+
+def test_a_carrier_lost_for_want_of_a_heartbeat_had_a_bridge_that_speaks_the_newest() -> None:
+    memory = DialectMemory()
+    assert memory.lost("a", XRAY_25_9) == XRAY_25_9
+    assert memory.lost("a", V2RAY) == XRAY_25_9
+    memory.right("b", V2FLY)                # an older bridge, which was replaced by a new one
+    assert [memory.lost("b", V2FLY), memory.lost("b", V2FLY)] == [V2FLY, XRAY_25_9]
+    assert memory.first_guess("b") == XRAY_25_9
+
+
 def test_a_fixed_dialect_stays() -> None:
     memory = DialectMemory(V2RAY)
     assert memory.wrong("a", V2RAY) == V2RAY
+    assert memory.lost("a", V2RAY) == V2RAY
     memory.right("a", XRAY_25_9)
     assert memory.first_guess("a") == V2RAY
 

@@ -191,14 +191,34 @@ def test_every_dialect_is_tried_once_on_one_carrier(world: World) -> None:
     assert world.portal.links
 
 
-@pytest.mark.parametrize(("lived_s", "following"), [(10, dialect.XRAY_25_9), (90, dialect.V2FLY), (400, dialect.XRAY_25_9)])
+@pytest.mark.parametrize(("lived_s", "following"), [(10, dialect.V2FLY), (90, dialect.XRAY_25_9), (400, dialect.V2FLY)])
 def test_a_carrier_lost_after_one_to_two_minutes_suggests_a_wrong_guess(world: World, lived_s: float, following: str) -> None:
     bridge = Frames(world.portal)
+    world.loop.turn()
+    bridge.peer.write(encode_end(1))
     world.loop.advance(lived_s)
     bridge.peer.abort(None)
     again = Frames(world.portal)
     world.loop.turn()
     assert again.control_names() == [following]
+
+
+def test_a_loss_is_no_doubt_of_the_dialect_of_those_who_give_up_for_want_of_a_heartbeat(world: World) -> None:
+    bridge = Frames(world.portal)
+    world.loop.advance(90)
+    bridge.peer.abort(None)
+    again = Frames(world.portal)
+    world.loop.turn()
+    assert again.control_names() == [dialect.XRAY_25_9]
+
+
+def test_a_dialect_whose_control_session_was_ended_is_not_taken_for_understood(world: World) -> None:
+    bridge = Frames(world.portal, user="home")
+    for number in range(1, 5):
+        world.loop.turn()
+        bridge.peer.write(encode_end(number))
+    world.loop.advance(200)
+    assert not world.portal._memory._confirmed
 
 
 def test_old_dialects_get_a_heartbeat_every_two_seconds_the_newest_every_ten(world: World) -> None:
@@ -295,6 +315,20 @@ def test_a_drain_that_brings_no_other_carrier_was_not_understood(world: World, a
         Frames(world.portal)
     world.loop.advance(10)
     assert world.portal._memory.first_guess("") == following
+
+
+def test_a_drain_is_not_misunderstood_by_a_bridge_that_has_another_carrier_already(world: World) -> None:
+    first, second = Frames(world.portal, user="home"), Frames(world.portal, user="home")
+    for _ in range(2 * DRAIN_AFTER_SESSIONS):
+        world.client()
+    second.peer.abort(None)
+    second = Frames(world.portal, user="home")      # loaded less: only the first is drained
+    world.loop.advance(20)
+    assert [link.is_draining for link in world.portal.links] == [True, False]
+    again = Frames(world.portal, user="home")
+    world.loop.turn()
+    assert first.states()[-1] == control.DRAIN
+    assert again.control_names() == [dialect.XRAY_25_9]
 
 
 def test_a_drained_carrier_is_closed_when_its_last_session_is_over(world: World) -> None:
