@@ -38,9 +38,12 @@ class World:
         self.poller = Poller(self.loop)
         self.wheel = Wheel()
         self.census = Census()
+        self.streams: list[SocketStream] = []       # ended with the world
         self._socks: list[socket.socket] = []
 
     def close(self) -> None:
+        for stream in self.streams:
+            stream.abort(None)
         self.poller.close()
         for sock in self._socks:
             sock.close()
@@ -69,6 +72,7 @@ class World:
         """A stream that reads, its neighbour, and the far end of its connection."""
         near, far = self.connected_pair(buffer_bytes)
         stream, neighbour = SocketStream(self.poller, self.wheel, self.census, near), RecordingStream()
+        self.streams.append(stream)
         stream.peer, neighbour.peer = neighbour, stream
         stream.start()
         return stream, neighbour, far
