@@ -87,7 +87,10 @@ class UdpListener:
             if len(self._flows) >= MAX_FLOWS:
                 return
             flow = self._flows[address] = _Flow(self, address, self._wheel)
-            self._accept(flow, (address[0].removeprefix("::ffff:"), address[1]), self._local)
+            plain = address[0].removeprefix("::ffff:")
+            # one socket for both families: which address was hit is not known, but its family is
+            local = ("0.0.0.0", self._local[1]) if plain != address[0] else self._local
+            self._accept(flow, (plain, address[1]), local)
         flow.packets += 1
         flow.peer.write_packet(_view[:size], None)
 
