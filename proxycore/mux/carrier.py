@@ -37,7 +37,13 @@ PROCESS_BUFFER_BYTES = 256 * 1024 * 1024
 """The same for all carriers of this process."""
 
 PACKET_BACKLOG_BYTES = 256 * 1024
-"""Datagrams are dropped while this much is gathered and not taken."""
+"""Datagrams that are still handed on while the carrier is full; the rest is dropped until it is not."""
+
+ANSWER_BACKLOG_BYTES = 64 * 1024
+"""Ends that answer data for unknown sessions while the carrier is full; a peer that sends and does not read gets no more."""
+
+FRAME_BACKLOG_BYTES = 1024 * 1024
+"""Frames without stream payload that may gather while the carrier is full; a peer that makes us write more is cut off."""
 
 MAX_REFUSED_IDS = 4096
 """Session ids that are remembered as ended here, so that what is in flight for them is answered once at the most."""
@@ -55,7 +61,8 @@ class Carrier(Stream):
     """What both sides have in common. `peer` is the stream below; `write` is what came from it."""
 
     __slots__ = (
-        "_blocked", "_bulk", "_decoder", "_express", "_is_scheduled", "_is_stalled", "_loop", "_refused", "_slow", "_turn",
+        "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_scheduled", "_is_stalled", "_loop",
+        "_packet_room", "_refused", "_slow", "_turn",
         "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened", "received", "sent", "sessions",
         "waiting_bytes", "wheel",
     )
@@ -78,6 +85,7 @@ class Carrier(Stream):
         self._turn = bytearray()
         self._is_scheduled = False
         self._blocked = False
+        self._packet_room = self._answer_room = self._frame_room = 0      # bytes, while blocked
         self._express: deque[MuxSession] = deque()
         self._bulk: deque[MuxSession] = deque()
         self._slow: set[MuxSession] = set()     # above SESSION_BUFFER_BYTES
@@ -106,7 +114,11 @@ class Carrier(Stream):
         self.fail(error if isinstance(error, ProxyError) else LinkDown(str(error or "the carrier was lost")))
 
     def pause(self) -> None:
-        self._blocked = True
+        if not self._blocked:
+            self._blocked = True
+            self._packet_room = PACKET_BACKLOG_BYTES
+            self._answer_room = ANSWER_BACKLOG_BYTES
+            self._frame_room = FRAME_BACKLOG_BYTES
 
     def resume(self) -> None:
         if self._blocked:
@@ -139,11 +151,19 @@ class Carrier(Stream):
 
     def send_packet(self, frame: bytes) -> None:
         """A whole frame with a datagram; dropped while the carrier is full."""
-        if not self._blocked or len(self._turn) < PACKET_BACKLOG_BYTES:
-            self.send_frame(frame)
+        if self._blocked:
+            if self._packet_room < len(frame):
+                return
+            self._packet_room -= len(frame)
+        self.send_frame(frame)
 
     def send_frame(self, frame: bytes) -> None:
         """A whole frame; it leaves at the end of the loop's turn."""
+        if self._blocked:
+            self._frame_room -= len(frame)
+            if self._frame_room < 0:
+                self._loop.call_soon(self.fail, LinkDown("the other side makes us write and does not read"))
+                return
         self._turn += frame
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -190,13 +210,15 @@ class Carrier(Stream):
     # frames that came
 
     def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> codec.Receiver | None:
+        if self.ended:          # by a frame before this one in the same read
+            return None
         if status == codec.KEEP:
             session = self.sessions.get(session_id)
             if session is None:
                 if option & codec.OPTION_DATA:
                     self._refuse(session_id)
                 return None
-            if session.is_packet and len(extra):
+            if session.is_packet:
                 session.next_address = codec.decode_packet_address(extra)  # type: ignore[union-attr]
             return session
         if status == codec.END:
@@ -220,8 +242,13 @@ class Carrier(Stream):
             return
         if len(self._refused) >= MAX_REFUSED_IDS:
             self._refused.clear()
+        end = codec.encode_end(session_id)
+        if self._blocked:
+            if self._answer_room < len(end):
+                return
+            self._answer_room -= len(end)
         self._refused.add(session_id)
-        self.send_frame(codec.encode_end(session_id))
+        self.send_frame(end)
 
     # taking turns
 

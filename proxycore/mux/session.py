@@ -199,6 +199,11 @@ class MuxPacketSession(PacketStream):
                 address = None
             self.carrier.send_packet(encode_packet(self.id, data, address))
 
+    def write_control(self, data: bytes) -> None:
+        """The same for what must not be dropped while the carrier is full."""
+        if not self.ended:
+            self.carrier.send_frame(encode_packet(self.id, data, None))
+
     def close(self) -> None:
         if not self.ended:
             self.ended = True

@@ -59,8 +59,9 @@ class UdpListener:
                 flow.expire()
             self._sock.close()
 
-    def forget(self, address: tuple[str, int]) -> None:
-        self._flows.pop(address, None)
+    def forget(self, address: tuple[str, int], flow: _Flow) -> None:
+        if self._flows.get(address) is flow:        # not a newer one of the same address
+            del self._flows[address]
 
     def send(self, data: Buffer, address: tuple[str, int]) -> None:
         try:
@@ -116,7 +117,7 @@ class _Flow(PacketStream):
 
     def close(self) -> None:
         self._wheel.forget(self)
-        self._listener.forget(self._address)
+        self._listener.forget(self._address, self)
         self.peer = NULL_PACKETS
 
     def on_watch(self) -> float | None:

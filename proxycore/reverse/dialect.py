@@ -61,7 +61,7 @@ class DialectMemory:
         return XRAY_25_9
 
     def right(self, credential: str, dialect: str) -> None:
-        """`dialect` was understood: no core that does not know it keeps a carrier this long."""
+        """`dialect` was understood: a carrier came in answer to a DRAIN."""
         if not self.fixed and (credential, dialect) not in self._confirmed:
             self._remember(credential, dialect)
             if len(self._confirmed) >= MAX_REMEMBERED:

@@ -236,17 +236,16 @@ class Portal(Outbound):
                 continue
             if link.control is None or link.control.ended:
                 continue
-            if self._loop.time() - link.registered_at > WRONG_GUESS_S[1]:
-                self._memory.right(link.credential, link.dialect)
             if link.dialect != dialect.XRAY_25_9 or self._ticks % TICKS_PER_HEARTBEAT == 0:
-                link.control.write_packet(control.encode_control(control.ACTIVE, self._padding()), None)
+                link.control.write_control(control.encode_control(control.ACTIVE, self._padding()))
+
     def _drain(self, link: Link) -> None:
         """Tell the bridge to open another carrier, and use this one only until that is there."""
         link.is_draining = True
         link.drained_at = self._loop.time()
         control_session, link.control = link.control, None
         if control_session is not None:
-            control_session.write_packet(control.encode_control(control.DRAIN, self._padding()), None)
+            control_session.write_control(control.encode_control(control.DRAIN, self._padding()))
             control_session.close()
         _log.debug("portal %s: draining a carrier after %d sessions", self.tag, link.carrier.opened)
 
@@ -256,8 +255,9 @@ class Portal(Outbound):
             return
         since = link.drained_at
         others = [other for other in self.links if other.credential == link.credential and other is not link]
-        # a bridge that still has another carrier need not open one
-        if not any(other.registered_at >= since or not other.is_draining for other in others):
+        if any(other.registered_at >= since for other in others):
+            self._memory.right(link.credential, link.dialect)
+        elif all(other.is_draining for other in others):        # with another carrier the bridge need not open one
             following = self._memory.suspect(link.credential, link.dialect)
             _log.info("portal %s: no carrier came after a DRAIN; the next one is addressed as %s", self.tag, following)
         link.drained_at = 0.0

@@ -71,12 +71,18 @@ class Authenticator:
         return credential
 
     def _match(self, auth_id: bytes) -> tuple[VmessCredential, int]:
-        """The first user under whose key the block has a valid checksum, and the time in it."""
+        """The user under whose key the block has a valid checksum, and the time in it.
+
+        All users are tried, also after a match: a replayed block must not be refused sooner than an invented one.
+        """
+        found: tuple[VmessCredential, int] | None = None
         for open_block, credential in self._users:
             plain = open_block(auth_id)
-            if crc32(plain[:12]).to_bytes(4, "big") == plain[12:]:
-                return credential, _TIME.unpack_from(plain)[0]
-        raise AuthError(UNKNOWN_USER)
+            if crc32(plain[:12]).to_bytes(4, "big") == plain[12:] and found is None:
+                found = credential, _TIME.unpack_from(plain)[0]
+        if found is None:
+            raise AuthError(UNKNOWN_USER)
+        return found
 
     def accept_session(self, credential: VmessCredential, header: RequestHeader) -> None:
         """Raises: AuthError, this user had a session with the same key and IV lately."""

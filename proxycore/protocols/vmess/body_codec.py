@@ -259,7 +259,7 @@ class BodyDecoder:
             if isinstance(error, InvalidTag):
                 raise PeerError("the tag of a chunk is wrong") from None
             raise
-        if start < end:
+        if start < end and not self.ended:
             self._kept = bytearray(view[start:])
         self._count, self._block, self._cursor = count, block, cursor
         self._size, self._pad = size, pad

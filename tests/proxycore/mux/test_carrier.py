@@ -463,6 +463,65 @@ def test_a_datagram_that_would_kill_the_far_core_is_dropped(pair: Pair) -> None:
     assert [len(data) for data, _ in pair.flows[0].packets] == [2048]
 
 
+def test_datagrams_are_dropped_while_the_carrier_is_full(pair: Pair) -> None:
+    session = pair.client.open_packets(DNS)
+    pair.loop.turn()
+    pair.up.is_open = False
+    pair.client.pause()
+    for _ in range(1000):
+        session.write_packet(bytes(1024), None)
+        pair.loop.turn()
+    assert len(pair.up.held) <= carrier_module.PACKET_BACKLOG_BYTES
+
+
+def test_a_control_message_is_not_dropped_with_them(pair: Pair) -> None:
+    session = pair.client.open_packets(DNS)
+    pair.loop.turn()
+    pair.client.pause()
+    for _ in range(1000):
+        session.write_packet(bytes(1024), None)
+    session.write_control(b"DRAIN")
+    pair.loop.turn()
+    assert pair.flows[0].packets[-1] == (b"DRAIN", None)
+
+
+def test_a_peer_that_sends_nonsense_and_does_not_read_is_answered_within_bounds(pair: Pair) -> None:
+    pair.up.is_open = False
+    pair.client.pause()
+    for number in range(30_000):
+        pair.client.write(keep_head(4, number, 2, 1, 0))
+        pair.loop.turn()
+    assert len(pair.up.held) <= carrier_module.ANSWER_BACKLOG_BYTES
+
+
+def test_a_peer_that_makes_us_write_and_does_not_read_is_cut_off(pair: Pair) -> None:
+    pair.up.is_open = False
+    pair.client.pause()
+    for _ in range(200_000):
+        if pair.client.ended:
+            break
+        session, _ = pair.open()
+        session.abort(None)
+        pair.loop.turn()
+    assert pair.client.ended
+    assert len(pair.up.held) <= carrier_module.FRAME_BACKLOG_BYTES
+
+
+def test_what_follows_a_fatal_frame_in_the_same_read_is_ignored(pair: Pair) -> None:
+    pair.server.write(bytes.fromhex("0004 0001 09 00") + bytes.fromhex("000c 0002 01 00 01 0050 01 0a090807"))
+    assert pair.server.ended
+    assert not pair.targets
+
+
+def test_an_empty_frame_does_not_leave_its_address_to_the_next_datagram(pair: Pair) -> None:
+    session = pair.client.open_packets(DNS)
+    pair.loop.turn()
+    pair.server.write(bytes.fromhex("000c 0001 02 01 02 0035 01 09090909 0000"))
+    session.write_packet(b"q", None)
+    pair.loop.turn()
+    assert pair.flows[0].packets == [(b"q", None)]
+
+
 def test_ending_a_flow_ends_its_other_side(pair: Pair) -> None:
     session = pair.client.open_packets(DNS)
     pair.loop.turn()
