@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxycore.document.jsonc import MAX_DEPTH, MAX_DOCUMENT_CHARS, Fault, JsonError, parse
