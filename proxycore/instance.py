@@ -6,8 +6,9 @@ import asyncio
 import logging
 import socket
 import time
+from functools import partial
 
-from proxycore.destination import Destination
+from proxycore.destination import Destination, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.document import model
 from proxycore.document.model import LoadedDocument
@@ -21,9 +22,10 @@ from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Inbound, InboundContext, Outbound, OutboundContext, Strategy
-from proxycore.reverse.bridge import Bridge
+from proxycore.reverse import dialect
+from proxycore.reverse.bridge import Bridge, OpenCarrier
 from proxycore.reverse.portal import Portal
-from proxycore.stream import PacketStream
+from proxycore.stream import PacketStream, Stream
 
 MAX_LISTENING_PORTS = 4096
 """Of one instance: a range is easily written a digit too long."""
@@ -48,6 +50,7 @@ class Instance:
         self._access: AccessLog = SilentAccessLog()
         self.outbounds: dict[str, Outbound] = {}
         self.portals: list[Portal] = []
+        self._tunnels: dict[str, Portal] = {}       # those of `portals` that have no domain, by tag
         self.bridges: list[Bridge] = []
         self.router = self._document.router()
 
@@ -102,6 +105,9 @@ class Instance:
             portal = Portal(entry.tag, entry.domain, self._poller, self._wheel, fixed)
             self.portals.append(portal)
             self.outbounds[entry.tag] = portal
+        for inbound in document.inbounds:
+            for tag in inbound.settings.provides_outbound_tags():
+                self._add_tunnel(tag)
         for bridge in document.bridges:
             self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._poller, self._wheel))
         dispatcher = InboundDispatcher(routing, self._poller, self._wheel)
@@ -112,13 +118,30 @@ class Instance:
         is_carrier = entry.spec.is_carrier
         dialer = Dialer(self._poller, self._wheel, self._carriers if is_carrier else self._clients, is_carrier=is_carrier)
         context = OutboundContext(
-            entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time, dispatcher=dispatcher
+            entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time,
+            keep_tunnel=partial(self._keep_tunnel, dispatcher), dispatcher=dispatcher,
         )
         outbound = entry.side.build(entry.settings, context)
         if not entry.mux.enabled:
             return outbound
         mux = entry.mux
         return MuxPool(outbound, self._poller, self._wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
+
+    def _add_tunnel(self, tag: str) -> None:
+        """The outbound of a tunnel that clients of inbounds open; the same for all of them that name `tag`."""
+        if tag not in self._tunnels:
+            self._tunnels[tag] = Portal(tag, None, self._poller, self._wheel, dialect.XRAY_25_9, tells_addresses=True)
+            self.portals.append(self._tunnels[tag])
+            self.outbounds[tag] = self._tunnels[tag]
+
+    def _join_tunnel(self, tag: str, request: Request, stream: Stream) -> None:
+        self._tunnels[tag].register(request, stream)
+
+    def _keep_tunnel(self, dispatcher: RoutingDispatcher, origin: Request, open_carrier: OpenCarrier) -> None:
+        self.bridges.append(Bridge(
+            origin.inbound_tag, str(origin.destination.host), dispatcher, self._poller, self._wheel,
+            user=origin.user, level=origin.level, open_carrier=open_carrier,
+        ))
 
     def _open_udp(
         self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
@@ -129,7 +152,11 @@ class Instance:
         ports = [port for first, last in entry.ports for port in range(max(first, 1), last + 1)]
         if len(ports) + len(self._listeners) > MAX_LISTENING_PORTS:
             raise ConfigError(f"{entry.path}.port", f"an instance listens on {MAX_LISTENING_PORTS} ports at most")
-        context = InboundContext(entry.tag, entry.path, dispatcher, self._wheel, time.time, ports[0] if ports else 0)
+        dialer = Dialer(self._poller, self._wheel, self._clients, is_carrier=False)
+        context = InboundContext(
+            entry.tag, entry.path, dispatcher, self._wheel, time.time, ports[0] if ports else 0,
+            join_tunnel=self._join_tunnel, dial=dialer.dial,
+        )
         inbound: Inbound = entry.side.build(entry.settings, context)
         self._inbounds.append(inbound)
         address = "" if entry.listen is None else str(entry.listen)

@@ -31,8 +31,11 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     reverse = sections.get("reverse")
     outbounds = _tags(_listed(sections, "outbounds"), ("outbounds",), {}, "outbound", report)
     outbounds = _tags(_listed(reverse, "portals"), ("reverse", "portals"), outbounds, "outbound or portal", report)
+    outbounds = _provided_outbounds(found, outbounds, report)
     bridges = {tag for entry in _listed(reverse, "bridges") if isinstance(tag := field_of(entry, "tag"), str)}
+    bridges |= _provided_inbounds(found, inbounds, report)
     _check_bridge_tags(found.bridges.values(), inbounds, report)
+    _check_cautions(found, report)
     _check_ports(list(found.inbounds.values()), report)
     _check_outbounds(sections, found, report)
     raw_rules = _listed(sections.get("routing"), "rules")
@@ -62,6 +65,37 @@ def _tags(entries: Sequence[object], loc: Loc, earlier: TagPlaces, kind: str, re
         else:
             tags[tag] = at
     return tags
+
+
+def _provided_outbounds(found: Sections, outbounds: TagPlaces, report: Report) -> TagPlaces:
+    """The tags of `outbounds`, and of the tunnels that clients of inbounds open. One may be named by several of them."""
+    tags = dict(outbounds)
+    for number, inbound in found.inbounds.items():
+        at: Loc = ("inbounds", number, "settings")
+        for tag in inbound.settings.provides_outbound_tags():
+            if tag in outbounds:
+                report.error(at, f'the tunnel "{tag}" has the tag of {render_path(outbounds[tag][:-1])}')
+            tags.setdefault(tag, at)
+    return tags
+
+
+def _provided_inbounds(found: Sections, inbounds: TagPlaces, report: Report) -> set[str]:
+    """The tags of tunnels that outbounds keep open: what comes through them is told apart by these."""
+    tags = set()
+    for number, outbound in found.outbounds.items():
+        for tag in outbound.settings.provides_inbound_tags():
+            tags.add(tag)
+            if tag in inbounds:
+                message = f'rules cannot tell this tunnel from the inbound "{tag}"'
+                report.warn(("outbounds", number, "settings"), message)
+    return tags
+
+
+def _check_cautions(found: Sections, report: Report) -> None:
+    for section, entries in (("inbounds", found.inbounds), ("outbounds", found.outbounds)):
+        for number, entry in entries.items():
+            for caution in entry.settings.cautions():
+                report.warn((section, number, "settings"), caution)
 
 
 def _check_bridge_tags(bridges: Iterable[Bridge], inbounds: TagPlaces, report: Report) -> None:

@@ -29,22 +29,22 @@ class MuxClient(Carrier):
     def is_full(self) -> bool:
         return self.ended or len(self.sessions) >= MAX_LIVE_SESSIONS
 
-    def open(self, destination: Destination) -> MuxSession:
-        """A new TCP session; its New frame leaves in this turn of the loop. Raises: LinkDown, the carrier is full.
+    def open(self, destination: Destination, optional: bytes = b"") -> MuxSession:
+        """A new TCP session; its New frame, with `optional` fields, leaves in this turn of the loop.
 
-        PeerError, a destination that cannot be written.
+        Raises: LinkDown, the carrier is full. PeerError, a destination that cannot be written.
         """
         session_id = self._new_id()
-        frame = codec.encode_new(session_id, destination)      # raises for a host that cannot be written
+        frame = codec.encode_new(session_id, destination, b"", optional)      # raises for a host that cannot be written
         session = MuxSession(self, session_id)
         self.sessions[session_id] = session
         self.send_frame(frame)
         return session
 
-    def open_packets(self, destination: Destination, first: bytes = b"") -> MuxPacketSession:
+    def open_packets(self, destination: Destination, first: bytes = b"", optional: bytes = b"") -> MuxPacketSession:
         """A new UDP session; `first` is a datagram that travels in the New frame. Raises: LinkDown, as above."""
         session_id = self._new_id()
-        frame = codec.encode_new(session_id, destination, first)
+        frame = codec.encode_new(session_id, destination, first, optional)
         session = MuxPacketSession(self, session_id, destination)
         self.sessions[session_id] = session
         self.send_frame(frame)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final, Protocol
 
-from proxycore.destination import Destination, Network
+from proxycore.destination import Destination, HostPort, Network, ip_text, parse_host
 from proxycore.errors import LimitError, PeerError
 from proxycore.stream import Buffer
 from proxycore.wire.address import decode_port_address, encode_port_address
@@ -185,9 +185,39 @@ def decode_packet_address(extra: Buffer) -> Destination | None:
     return None
 
 
-def encode_new(session_id: int, destination: Destination, data: bytes = b"") -> bytes:
-    """A New frame; `data` (at most MAX_FRAME_DATA_BYTES) travels in it."""
-    address = encode_port_address(destination.host, destination.port)
+def decode_addresses(optional: Buffer) -> tuple[HostPort, HostPort] | None:
+    """The visitor's address and the one that it connected to, in the optional fields of a New frame of VLESS's own reverse
+    tunnel. None: they are not both there, as IP addresses.
+
+    Raises: PeerError, what is there begins with another number than 0, 1 or 2, or is no address.
+    """
+    found: list[HostPort] = []
+    at = 0
+    while len(found) < 2 and at < len(optional) and optional[at]:
+        network = _NETWORKS.get(optional[at])
+        if network is None:
+            raise PeerError(f"unknown network {optional[at]} of an address in a New frame")
+        address, at = decode_port_address(optional, at + 1, network)
+        if isinstance(address.host, str):
+            return None
+        found.append((ip_text(address.host), address.port))
+    return (found[0], found[1]) if len(found) == 2 else None
+
+
+def encode_addresses(network: Network, source: HostPort, local: HostPort) -> bytes:
+    """The same fields; nothing where one of the two is no IP address."""
+    encoded = b""
+    for text, port in (source, local):
+        host = parse_host(text)
+        if isinstance(host, str):
+            return b""
+        encoded += b"%c%b" % (_NETWORK_BYTES[network], encode_port_address(host, port))
+    return encoded
+
+
+def encode_new(session_id: int, destination: Destination, data: bytes = b"", optional: bytes = b"") -> bytes:
+    """A New frame; `data` (at most MAX_FRAME_DATA_BYTES) travels in it, `optional` fields stand behind the address."""
+    address = encode_port_address(destination.host, destination.port) + optional
     option = OPTION_DATA if data else 0
     head = _HEAD.pack(5 + len(address), session_id, NEW, option)
     frame = b"%b%c%b" % (head, _NETWORK_BYTES[destination.network], address)

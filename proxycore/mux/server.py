@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from proxycore.destination import Destination
+from proxycore.destination import Destination, HostPort
 from proxycore.mux import codec
 from proxycore.mux.carrier import Carrier
 from proxycore.mux.session import MuxPacketSession, MuxSession
@@ -25,17 +25,23 @@ AcceptPackets = Callable[[Destination, MuxPacketSession], None]
 class MuxServer(Carrier):
     """Hands each session to `accept_stream` or `accept_packets`, which set its peer before they return."""
 
-    __slots__ = ("_accept_packets", "_accept_stream")
+    __slots__ = ("_accept_packets", "_accept_stream", "_reads_addresses", "addresses")
 
     def __init__(
-        self, loop: Loop, wheel: Wheel, accept_stream: AcceptStream, accept_packets: AcceptPackets
+        self, loop: Loop, wheel: Wheel, accept_stream: AcceptStream, accept_packets: AcceptPackets, *,
+        reads_addresses: bool = False,
     ) -> None:
+        """`reads_addresses`: New frames may say who the visitor is (VLESS's own reverse tunnel)."""
         super().__init__(loop, wheel, is_client=False)
+        self._reads_addresses = reads_addresses
+        self.addresses: tuple[HostPort, HostPort] | None = None     # source and local, of the session that is being accepted
         self._accept_stream = accept_stream
         self._accept_packets = accept_packets
 
     def _on_new(self, session_id: int, extra: Buffer) -> codec.Receiver | None:
-        destination, _optional = codec.decode_new(extra)
+        destination, optional = codec.decode_new(extra)
+        if self._reads_addresses:
+            self.addresses = codec.decode_addresses(optional)
         replaced = self.sessions.pop(session_id, None)
         if replaced is not None:
             replaced.remote_end()

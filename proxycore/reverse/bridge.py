@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, PeerError
@@ -20,7 +21,7 @@ from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
-from proxycore.stream import NULL_STREAM, Buffer, NullStream, PacketStream
+from proxycore.stream import NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
 TICK_S = 2.0
 """The load is looked at this often."""
@@ -42,6 +43,9 @@ WATCHDOG_S = 60.0
 
 DRAINED_S = 24 * 3600.0
 """A drained carrier is closed with what still runs on it after one to two periods."""
+
+OpenCarrier = Callable[[Stream], None]
+"""Makes a connection and sets the `peer` of the carrier that it is given, or aborts it."""
 
 _log = logging.getLogger("xrev.bridge")
 
@@ -81,7 +85,8 @@ class BridgeLink:
     def __init__(self, bridge: Bridge, loop: Loop, wheel: Wheel) -> None:
         self._bridge = bridge
         self._heard = 0             # control messages since the watchdog last looked
-        self.carrier = MuxServer(loop, wheel, self._accept_stream, self._accept_packets)
+        self.carrier = MuxServer(
+            loop, wheel, self._accept_stream, self._accept_packets, reads_addresses=bridge.reads_addresses)
         self.carrier.on_ended = self._on_ended
         self.opened_at = loop.time()
         self.dialect = ""           # as the portal addressed the control session; "" until then
@@ -122,16 +127,19 @@ class BridgeLink:
             self._control_opened(str(destination.host))
             session.peer = _ControlStream(self)
             return
-        bridge = self._bridge
-        bridge.dispatcher.dispatch(Request(destination, bridge.tag), session)
+        self._bridge.dispatcher.dispatch(self._request(destination), session)
 
     def _accept_packets(self, destination: Destination, packets: MuxPacketSession) -> None:
         if dialect.is_control(destination.host):
             self._control_opened(str(destination.host))
             packets.peer = _Control(self)
             return
-        bridge = self._bridge
-        bridge.dispatcher.dispatch_packets(Request(destination, bridge.tag), packets)
+        self._bridge.dispatcher.dispatch_packets(self._request(destination), packets)
+
+    def _request(self, destination: Destination) -> Request:
+        origin = self._bridge.origin
+        source, local = self.carrier.addresses or (None, None)
+        return Request(destination, origin.inbound_tag, source, local, origin.user, origin.level)
 
     def _control_opened(self, name: str) -> None:
         self.dialect = name.lower()
@@ -145,11 +153,21 @@ class BridgeLink:
 
 
 class Bridge:
-    """One configured bridge."""
+    """One configured bridge, or the same for VLESS's own reverse tunnel."""
 
-    def __init__(self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel) -> None:
+    def __init__(
+        self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel, *,
+        user: str = "", level: int = 0, open_carrier: OpenCarrier | None = None,
+    ) -> None:
+        """`user` and `level` are those of the sessions that come through.
+
+        `open_carrier` dials without the router; such a bridge is told who the visitors are. Source: Xray-core
+        proxy/vless/outbound/outbound.go.
+        """
         self.tag = tag
-        self.domain = domain
+        self.origin = Request(Destination("tcp", domain, 0), tag, user=user, level=level)
+        self.reads_addresses = open_carrier is not None
+        self._open_carrier = open_carrier
         self.dispatcher = dispatcher
         self.links: list[BridgeLink] = []       # all that are not ended, drained ones included
         self._loop = loop
@@ -236,7 +254,10 @@ class Bridge:
             return
         link = BridgeLink(self, self._loop, self._wheel)
         self.links.append(link)
-        self.dispatcher.dispatch(Request(Destination("tcp", self.domain, 0), self.tag), link.carrier)
+        if self._open_carrier is not None:
+            self._open_carrier(link.carrier)
+        else:
+            self.dispatcher.dispatch(self.origin, link.carrier)
         if link.carrier.peer is NULL_STREAM and not link.carrier.ended:
             link.carrier.fail(LinkDown("nothing carries it"))
 

@@ -1,7 +1,8 @@
 """The portal: an outbound that owns the carriers which bridges opened, and sends everything else through them.
 
-A request for the portal's own domain *is* a carrier; any other is a public client. Source: Xray-core
-app/reverse/portal.go; where this differs (it waits for a carrier, finds the dialect out) docs/reverse.md says why.
+A request for the portal's own domain *is* a carrier; any other is a public client. (In VLESS's own reverse tunnel there
+is no domain: the inbound registers carriers.) Source: Xray-core app/reverse/portal.go, proxy/vless/inbound/inbound.go;
+where this differs (it waits for a carrier, finds the dialect out) docs/reverse.md says why.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
 from proxycore.mux.client import MuxClient
+from proxycore.mux.codec import encode_addresses
 from proxycore.mux.session import MuxPacketSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
@@ -96,17 +98,21 @@ class Portal(Outbound):
     def __init__(
         self,
         tag: str,
-        domain: str,
+        domain: str | None,
         loop: Loop,
         wheel: Wheel,
         fixed_dialect: str | None = None,
+        *,
+        tells_addresses: bool = False,
     ) -> None:
+        """`tells_addresses`: bridges are told who the visitor is; those of a `reverse` section would not understand it."""
         self.tag = tag
         self.domain = domain
         self.links: list[Link] = []             # in the order of registration
         self._loop = loop
         self._wheel = wheel
         self._memory = DialectMemory(fixed_dialect)
+        self._tells_addresses = tells_addresses
         self._waiting: dict[WaitingStream, None] = {}
         self._random = random.Random()
         self._ticks = 0
@@ -118,11 +124,11 @@ class Portal(Outbound):
     def open(self, request: Request, stream: Stream) -> None:
         host = request.destination.host
         if isinstance(host, str) and host == self.domain:       # comparing an IP address with text costs microseconds
-            self._register(request, stream)
+            self.register(request, stream)
             return
         link = self.pick()
         if link is not None:
-            session = link.carrier.open(request.destination)
+            session = link.carrier.open(request.destination, self._visitor(request))
             session.peer, stream.peer = stream, session
         elif len(self._waiting) < MAX_WAITING and not self._is_closed:
             waiting = WaitingStream(request, stream, self._wheel, self._stopped_waiting)
@@ -136,7 +142,7 @@ class Portal(Outbound):
         if link is None or request.destination.host == self.domain:
             packets.close()
             return
-        session = link.carrier.open_packets(request.destination)
+        session = link.carrier.open_packets(request.destination, optional=self._visitor(request))
         session.peer, packets.peer = packets, session
 
     def pick(self) -> Link | None:
@@ -150,6 +156,12 @@ class Portal(Outbound):
             if best is None or key < best_key:
                 best, best_key = link, key
         return best
+
+    def _visitor(self, request: Request) -> bytes:
+        """What a New frame says about who opened the session."""
+        if not self._tells_addresses or request.source is None or request.local is None:
+            return b""
+        return encode_addresses(request.destination.network, request.source, request.local)
 
     def close(self) -> None:
         """Open no sessions on new carriers any more; what runs goes on."""
@@ -166,7 +178,8 @@ class Portal(Outbound):
 
     # carriers
 
-    def _register(self, request: Request, stream: Stream) -> None:
+    def register(self, request: Request, stream: Stream) -> None:
+        """`stream`, which `request` opened, is a carrier from now on; it is aborted if there are too many."""
         if self._is_closed or len(self.links) >= MAX_CARRIERS:
             _log.warning("portal %s: carrier refused, there are %d", self.tag, len(self.links))
             stream.abort(LinkDown("the portal takes no more carriers"))
@@ -184,7 +197,8 @@ class Portal(Outbound):
             if picked is None:
                 self._waiting[stream_waiting] = None
             else:
-                stream_waiting.join(picked.carrier.open(stream_waiting.request.destination))
+                request = stream_waiting.request
+                stream_waiting.join(picked.carrier.open(request.destination, self._visitor(request)))
 
     def _on_carrier_ended(self, link: Link) -> None:
         self.links.remove(link)

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from proxycore.destination import Destination
 from proxycore.errors import LimitError, PeerError
 from proxycore.mux import codec
-from proxycore.mux.codec import FrameDecoder, decode_new, decode_packet_address, encode_end, encode_new, encode_packet, keep_head
+from proxycore.mux.codec import (
+    FrameDecoder,
+    decode_addresses,
+    decode_new,
+    decode_packet_address,
+    encode_addresses,
+    encode_end,
+    encode_new,
+    encode_packet,
+    keep_head,
+)
 from proxycore.stream import Buffer
 
 # Captured from live cores, see the specification of Mux.cool, section 2, and of the reverse proxy, section 1.
@@ -176,3 +186,31 @@ def test_what_is_encoded_is_decoded(frames: list[tuple[int, bytes]], step: int) 
     for start in range(0, len(stream), step):
         recorder.decoder.feed(stream[start : start + step])
     assert [(frame[0], frame[4]) for frame in recorder.frames] == frames
+
+
+VISITOR, LOCAL = ("198.51.100.7", 5000), ("2001:db8::1", 443)
+ADDRESSES = bytes.fromhex("01 1388 01 c6336407 01 01bb 03 20010db8000000000000000000000001")
+
+
+def test_a_new_frame_can_tell_who_the_visitor_is() -> None:
+    assert encode_addresses("tcp", VISITOR, LOCAL) == ADDRESSES
+    assert encode_addresses("udp", VISITOR, VISITOR)[:1] == b"\x02"
+    frame = encode_new(2, Destination("tcp", IPv4Address("10.9.8.7"), 80), b"", ADDRESSES)
+    assert frame == bytes.fromhex("0028 0002 01 00 01 0050 01 0a090807") + ADDRESSES
+    assert decode_addresses(decode_new(frame[6:])[1]) == (VISITOR, LOCAL)
+
+
+@pytest.mark.parametrize("optional", [
+    b"", b"\x00", bytes(8), ADDRESSES[:8], ADDRESSES[:8] + b"\x00", bytes.fromhex("01 0050 02 03 612e62") * 2])
+def test_without_both_addresses_the_visitor_is_unknown(optional: bytes) -> None:
+    assert decode_addresses(optional) is None
+
+
+def test_a_host_that_is_no_address_is_not_told() -> None:
+    assert encode_addresses("tcp", ("/run/x.sock", 0), LOCAL) == b""
+
+
+@pytest.mark.parametrize("optional", [b"\x03", b"\x01", ADDRESSES[:-1], ADDRESSES[:8] + b"\x07", b"\x01\x00\x50\x09"])
+def test_addresses_that_cannot_be_are_an_error(optional: bytes) -> None:
+    with pytest.raises(PeerError):
+        decode_addresses(optional)
