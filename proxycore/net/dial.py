@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv6Address
+from typing import Protocol
 
 from proxycore import tasks
 from proxycore.destination import Destination, IPAddress, ip_text
 from proxycore.errors import DialError
+from proxycore.net import liveness
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
@@ -23,13 +26,15 @@ RACE_DELAY_S = 0.25
 DIAL_TIMEOUT_S = 16.0
 """As the cores: the whole attempt, all addresses together."""
 
+STILL_WANTED_S = 1.0
+"""How soon an attempt under way notices that its client has left."""
+
 CARRIER_UNSENT_BYTES = 128 * 1024
 """TCP_NOTSENT_LOWAT of connections that many sessions share: more unsent data in the kernel would only let a new
 small frame wait behind it."""
 
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 15, 5, 3
-USER_TIMEOUT_MS = 30_000
-"""A carrier whose peer is gone without a word ends after about half a minute rather than TCP's quarter of an hour."""
+"""An idle carrier whose peer is gone without a word ends after half a minute; for others see liveness.py."""
 
 _IPPROTO_TCP, _TCP_NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 
@@ -47,19 +52,35 @@ def tune_carrier(sock: socket.socket) -> None:
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
         ("TCP_KEEPCNT", KEEPALIVE_COUNT),
-        ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS),
     ):
         option = getattr(socket, name, None)        # not every system has every one
         if option is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
+class DialOptions(Protocol):
+    """Options of an outgoing socket."""
+
+    @property
+    def local_family(self) -> socket.AddressFamily | None:
+        """The only family that can be dialled; None: both."""
+
+    def before_connect(self, sock: socket.socket) -> None:
+        """Raises OSError."""
+
+    def apply(self, sock: socket.socket) -> None:
+        """Once more after it has connected and was tuned. Raises OSError."""
+
+
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_census", "_is_carrier", "_poller", "_wheel")
+    __slots__ = ("_census", "_is_carrier", "_options", "_poller", "_wheel")
 
-    def __init__(self, poller: Poller, wheel: Wheel, census: Census, *, is_carrier: bool) -> None:
+    def __init__(
+        self, poller: Poller, wheel: Wheel, census: Census, *, is_carrier: bool, options: DialOptions | None = None
+    ) -> None:
+        self._options = options
         self._poller = poller
         self._wheel = wheel
         self._census = census
@@ -68,12 +89,20 @@ class Dialer:
     def dial(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> SocketStream:
         """A stream to `destination` (TCP) that is still connecting; its peer is aborted with DialError if it cannot."""
         stream = SocketStream(self._poller, self._wheel, self._census, None)
-        race = _Race(self._poller.loop, stream, destination, is_carrier=self._is_carrier)
+        race = _Race(
+            self._poller.loop, stream, destination, wheel=self._wheel, is_carrier=self._is_carrier, options=self._options
+        )
         if isinstance(destination.host, str):
             tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy))
         else:
             # at the end of this turn: the caller has not set the stream's peer yet
             self._poller.call_soon(race.start, (destination.host,))
+        return stream
+
+    def dial_unix(self, name: str) -> SocketStream:
+        """The same to a unix socket: a file, or abstract with a leading "@"."""
+        stream = SocketStream(self._poller, self._wheel, self._census, None)
+        self._poller.call_soon(_connect_unix, stream, name)
         return stream
 
     async def _dial_name(self, race: _Race, host: str, strategy: Strategy) -> None:
@@ -87,14 +116,35 @@ class Dialer:
             race.start(addresses)
 
 
+def _connect_unix(stream: SocketStream, name: str) -> None:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.connect("\0" + name[1:] if name.startswith("@") else name)      # never waits: it connects, or fails
+    except OSError as error:
+        sock.close()
+        stream.fail(DialError(name, os.strerror(error.errno) if error.errno else str(error)))
+    else:
+        stream.connected(sock)
+
+
 class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
-    __slots__ = ("_addresses", "_attempts", "_destination", "_error", "_is_carrier", "_loop", "_next", "_timer", "stream")
+    __slots__ = ("_addresses", "_attempts", "_deadline", "_destination", "_error", "_is_carrier", "_loop", "_next", "_options",
+                 "_timer", "_wheel", "stream")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, stream: SocketStream, destination: Destination, *, is_carrier: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        stream: SocketStream,
+        destination: Destination,
+        *,
+        wheel: Wheel,
+        is_carrier: bool,
+        options: DialOptions | None,
     ) -> None:
+        self._wheel = wheel
+        self._options = options
         self.stream = stream
         self._loop = loop
         self._destination = destination
@@ -103,10 +153,12 @@ class _Race:
         self._next = 0
         self._attempts: list[socket.socket] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0                    # loop time, s
         self._error = "no address"
 
     def start(self, addresses: Sequence[IPAddress]) -> None:
         self._addresses = addresses
+        self._deadline = self._loop.time() + DIAL_TIMEOUT_S
         self._try_next()
 
     def _try_next(self) -> None:
@@ -120,18 +172,29 @@ class _Race:
         if self.stream.ended:
             self._drop()
         elif self._attempts:
-            self._timer = self._loop.call_later(DIAL_TIMEOUT_S, self._on_timer)
+            self._set_timer()
         else:
             self.stream.fail(DialError(str(self._destination), self._error))
 
     def _attempt(self, ip: IPAddress) -> bool:
         """Connect to `ip`; True if it did, or is under way."""
         family = socket.AF_INET6 if isinstance(ip, IPv6Address) else socket.AF_INET
+        options = self._options
+        if options is not None and options.local_family not in (None, family):
+            self._error = "the address to come from is of another family"
+            return False
         try:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
             self._error = os.strerror(error.errno or 0)
             return False
+        if options is not None:
+            try:
+                options.before_connect(sock)
+            except OSError as error:
+                sock.close()
+                self._error = f"the socket options are not possible here: {os.strerror(error.errno or 0)}"
+                return False
         address = (ip_text(ip), self._destination.port)
         try:
             code = sock.connect_ex(address)
@@ -148,8 +211,7 @@ class _Race:
         if code in (errno.EINPROGRESS, errno.EALREADY):
             self._attempts.append(sock)
             self._loop.add_writer(sock.fileno(), self._on_writable, sock)
-            last = self._next >= len(self._addresses)
-            self._timer = self._loop.call_later(DIAL_TIMEOUT_S if last else RACE_DELAY_S, self._on_timer)
+            self._set_timer()
             return True
         sock.close()
         self._error = os.strerror(code)
@@ -166,10 +228,16 @@ class _Race:
         self._error = os.strerror(code)
         self._try_next()
 
+    def _set_timer(self) -> None:
+        """Look again when the next address is due, or a little later whether anyone still wants the connection."""
+        delay_s = RACE_DELAY_S if self._next < len(self._addresses) else STILL_WANTED_S
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
     def _on_timer(self) -> None:
         self._timer = None
-        if self._next >= len(self._addresses):
+        if self._loop.time() >= self._deadline:
             self._drop()
+            self._next = len(self._addresses)
             self._error = f"no answer within {DIAL_TIMEOUT_S:.0f} s"
         self._try_next()
 
@@ -178,7 +246,12 @@ class _Race:
         tune(sock)
         if self._is_carrier:
             tune_carrier(sock)
+        if self._options is not None:
+            with contextlib.suppress(OSError):      # they were possible before it connected
+                self._options.apply(sock)
         self.stream.connected(sock)
+        if self._is_carrier:
+            liveness.watch(self.stream, self._wheel)
 
     def _drop(self) -> None:
         self._stop_timer()

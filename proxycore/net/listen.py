@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import socket
+import stat
 from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
 from proxycore.destination import HostPort
 from proxycore.errors import ConfigError
+from proxycore.net import liveness
 from proxycore.net.dial import tune, tune_carrier
 from proxycore.net.poller import READABLE, Poller
 from proxycore.net.socket_stream import Census, SocketStream
@@ -23,20 +28,36 @@ ACCEPTS_PER_WAKE = 64
 NO_DESCRIPTOR_PAUSE_S = 0.2
 """How long nothing is accepted after the process ran out of descriptors."""
 
+UNIX_ADDRESS: HostPort = ("0.0.0.0", 0)
+"""What stands for the address of a unix socket's client, which has none."""
+
 _OUT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _log = logging.getLogger("xrev.listen")
 
 Accept = Callable[[SocketStream, HostPort, HostPort], None]
 
 
-def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.socket:
+class ListenOptions(Protocol):
+    """Options of a listening socket and of what it accepts. Both methods raise OSError."""
+
+    def before_listen(self, sock: socket.socket) -> None: ...
+
+    def apply(self, sock: socket.socket) -> None: ...
+
+
+def bind(
+    address: str, port: int, kind: socket.SocketKind, path: str, options: ListenOptions | None = None
+) -> socket.socket:
     """A bound, non-blocking socket. `address` is an IP address, or "" for all of IPv4 and IPv6.
 
     Raises: ConfigError at `path`, with the reason in words.
     """
     host = address or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, kind)
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        raise ConfigError(path, f"cannot listen on {host}: {os.strerror(error.errno or 0)}") from None
     try:
         sock.setblocking(False)
         if kind == socket.SOCK_STREAM:
@@ -44,6 +65,8 @@ def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.
             tune(sock)          # inherited by what is accepted
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not address else 1)
+        if options is not None and kind == socket.SOCK_STREAM:
+            options.before_listen(sock)
         sock.bind((host, port))
         if kind == socket.SOCK_STREAM:
             sock.listen(BACKLOG)
@@ -60,10 +83,50 @@ def bind(address: str, port: int, kind: socket.SocketKind, path: str) -> socket.
     return sock
 
 
+def bind_unix(name: str, mode: int | None, path: str) -> socket.socket:
+    """A listening unix socket: `name` is a file, or abstract with a leading "@". A socket file that nobody listens on any
+    more is replaced.
+
+    Raises: ConfigError at `path`.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if name.startswith("@"):
+            sock.bind("\0" + name[1:])
+        else:
+            _remove_stale(name)
+            sock.bind(name)
+            if mode is not None:
+                os.chmod(name, mode)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(path, f"{name} is already taken by another program") from None
+        raise ConfigError(path, f"cannot listen on {name}: {os.strerror(error.errno) if error.errno else error}") from None
+    return sock
+
+
+def _remove_stale(name: str) -> None:
+    """Remove a socket's file that a program left behind. Raises OSError, also where somebody listens on it."""
+    file = Path(name)
+    if not file.exists() or not stat.S_ISSOCK(file.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        code = probe.connect_ex(name)
+    if code != errno.ECONNREFUSED:
+        raise OSError(errno.EADDRINUSE, "in use")
+    file.unlink()
+
+
 class Listener:
     """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
 
-    __slots__ = ("_accept", "_census", "_family", "_interest", "_is_carrier", "_local", "_poller", "_resume", "_sock", "_wheel")
+    __slots__ = (
+        "_accept", "_census", "_family", "_interest", "_is_carrier", "_local", "_options", "_poller", "_resume", "_sock",
+        "_wheel",
+    )
 
     def __init__(
         self,
@@ -74,6 +137,7 @@ class Listener:
         accept: Accept,
         *,
         is_carrier: bool,
+        options: ListenOptions | None = None,
     ) -> None:
         self._census = census
         self._poller = poller
@@ -81,10 +145,15 @@ class Listener:
         self._sock = sock
         self._accept = accept
         self._is_carrier = is_carrier
+        self._options = options
         self._resume: asyncio.TimerHandle | None = None
         self._family = sock.family
         name = sock.getsockname()
-        self._local: HostPort | None = None if name[0] in ("::", "0.0.0.0") else (name[0], name[1])
+        self._local: HostPort | None
+        if self._family == socket.AF_UNIX:
+            self._local = UNIX_ADDRESS
+        else:
+            self._local = None if name[0] in ("::", "0.0.0.0") else (name[0], name[1])
         self._interest = 0
         self._set_interest(READABLE)
 
@@ -99,7 +168,11 @@ class Listener:
             self._resume = None
         if self._sock.fileno() >= 0:
             self._set_interest(0)
+            name = self._sock.getsockname()
             self._sock.close()
+            if self._family == socket.AF_UNIX and isinstance(name, str):
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
 
     def on_events(self, events: int) -> None:
         for _ in range(ACCEPTS_PER_WAKE):
@@ -119,20 +192,24 @@ class Listener:
     def _accepted(self, sock: socket.socket, source: tuple[str, int]) -> None:
         try:
             sock.setblocking(False)
-            if self._is_carrier:
+            if self._is_carrier and self._family != socket.AF_UNIX:
                 tune_carrier(sock)
+            if self._options is not None:
+                self._options.apply(sock)
             local = self._local or sock.getsockname()
         except OSError:
             sock.close()            # reset meanwhile
             return
         stream = SocketStream(self._poller, self._wheel, self._census, sock)
         try:
-            self._accept(stream, _plain(source), _plain(local))
+            self._accept(stream, _plain(source) if source else UNIX_ADDRESS, _plain(local))
         except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only
             _log.exception("while accepting a connection")
             stream.abort(None)
             return
         stream.start()
+        if self._is_carrier:
+            liveness.watch(stream, self._wheel)
 
     def _wait(self, error: OSError) -> None:
         _log.warning("no new connections for %.1f s: %s", NO_DESCRIPTOR_PAUSE_S, os.strerror(error.errno or 0))
