@@ -75,7 +75,9 @@ def test_a_client_that_does_not_read_costs_bounded_memory_and_its_end_frees_the_
     until("the others are served again", lambda: is_served(tunnel.port), 10)
 
 
-def test_a_target_that_does_not_read_costs_bounded_memory_and_its_end_frees_the_tunnel(processes: Processes, target: Target) -> None:
+def test_a_target_that_does_not_read_costs_bounded_memory_and_its_end_frees_the_tunnel(
+    processes: Processes, target: Target
+) -> None:
     with socket.create_server((LOCALHOST, 0)) as deaf:
         tunnel = Tunnel(processes, target)
         doors = tunnel.documents["portal"]["inbounds"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,9 @@ XREV = (sys.executable, str(ROOT / "manage.py"), "runproxy")
 LOCALHOST = "127.0.0.1"
 END_S = 5.0
 SHOWN_LOG_BYTES = 16_000
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 T = TypeVar("T")
 _given_ports: set[int] = set()
@@ -81,6 +86,11 @@ def accepts(port: int) -> bool:
     return True
 
 
+def _end_with_parent() -> None:
+    """In the child: no program outlives a test run that was killed."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
     """One program. Its output goes to a file, which a failing test shows."""
 
@@ -89,7 +99,8 @@ class Process:
         self.log_path = folder / f"{name}.log"
         with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=environ, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=environ, start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
 
     @property
