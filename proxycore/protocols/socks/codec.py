@@ -108,13 +108,16 @@ class ServerDecoder:
             self._has_method = True
             answer = bytes((5, method))
             buffer = self._buffer = buffer[2 + buffer[1]:]
-        if self._user is None:
-            step = self._read_password(buffer)
-            if step is None:
-                return answer
-            answer += b"\x01\x00"
-            buffer = self._buffer = buffer[step:]
-        self._read_request(buffer)
+        try:
+            if self._user is None:
+                step = self._read_password(buffer)
+                if step is None:
+                    return answer
+                answer += b"\x01\x00"
+                buffer = self._buffer = buffer[step:]
+            self._read_request(buffer)
+        except Refusal as error:
+            raise Refusal(str(error), answer + error.answer) from None      # what is due before comes first
         return answer
 
     def _read_password(self, buffer: bytes) -> int | None:
