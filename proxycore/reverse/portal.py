@@ -22,7 +22,7 @@ from proxycore.protocols.base import Outbound
 from proxycore.reverse import control, dialect
 from proxycore.reverse.dialect import DialectMemory
 from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
-from proxycore.stream import Buffer, PacketStream, Stream
+from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
 TICK_S = 2.0
 """Heartbeats, draining and sweeping happen at this pace."""
@@ -123,9 +123,14 @@ class Portal(Outbound):
 
     def open(self, request: Request, stream: Stream) -> None:
         host = request.destination.host
-        if isinstance(host, str) and host == self.domain:       # comparing an IP address with text costs microseconds
-            self.register(request, stream)
-            return
+        if isinstance(host, str):           # (comparing an IP address with text costs microseconds)
+            if host == self.domain:
+                self.register(request, stream)
+                return
+            if dialect.is_control(host):
+                stream.peer = NULL_STREAM
+                stream.abort(LinkDown("the name is that of control sessions"))
+                return
         link = self.pick()
         if link is not None:
             session = link.carrier.open(request.destination, self._visitor(request))
@@ -139,7 +144,9 @@ class Portal(Outbound):
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:
         link = self.pick()
-        if link is None or request.destination.host == self.domain:
+        host = request.destination.host
+        if link is None or host == self.domain or dialect.is_control(host):     # a client may not speak to the bridge itself
+            packets.peer = NULL_PACKETS
             packets.close()
             return
         session = link.carrier.open_packets(request.destination, optional=self._visitor(request))

@@ -238,6 +238,20 @@ def test_only_the_exact_domain_is_a_carrier(world: World) -> None:
     assert not world.portal.links
 
 
+@pytest.mark.parametrize("host", [*dialect.DIALECTS, "REVERSE"])
+def test_a_client_that_asks_for_the_name_of_control_sessions_is_refused(world: World, host: str) -> None:
+    bridge = Frames(world.portal)
+    world.loop.turn()
+    before = len(bridge.frames)
+    stream, packets = RecordingStream(), RecordingPackets()
+    world.portal.open(Request(Destination("tcp", host, 0), "external"), stream)
+    world.portal.open_packets(Request(Destination("udp", host, 0), "external"), packets)
+    world.loop.turn()
+    assert stream.aborted
+    assert packets.closed
+    assert len(bridge.frames) == before
+
+
 def test_a_client_is_served_by_the_carrier_with_the_fewest_sessions(world: World) -> None:
     first, second = Frames(world.portal), Frames(world.portal)
     for _ in range(4):
