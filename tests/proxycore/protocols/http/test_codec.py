@@ -1,0 +1,60 @@
+"""CONNECT of a client, and how long answers are."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from proxycore.destination import Destination
+from proxycore.errors import AuthError, PeerError
+from proxycore.protocols.http.codec import ConnectDecoder, response_body
+from proxycore.protocols.http.codec_body import ChunkedBody, EndlessBody, SizedBody
+from proxycore.protocols.http.codec_head import parse_response
+
+TARGET = Destination("tcp", "example.org", 443)
+
+
+def test_a_client_says_where_to_and_who_it_is() -> None:
+    decoder = ConnectDecoder(TARGET, b"alice:secret", [(b"User-Agent", b"curl/8")])
+    assert decoder.hello() == (
+        b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nProxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n"
+        b"Proxy-Connection: Keep-Alive\r\nUser-Agent: curl/8\r\n\r\n")
+    ip = ConnectDecoder(Destination("tcp", ip_address("2001:db8::1"), 80), None, [(b"host", b"front")])
+    assert ip.hello() == b"CONNECT [2001:db8::1]:80 HTTP/1.1\r\nProxy-Connection: Keep-Alive\r\nhost: front\r\n\r\n"
+
+
+@pytest.mark.parametrize("step", [1, 1000], ids=["byte by byte", "one read"])
+def test_agreement_is_status_200_and_what_follows_is_kept(step: int) -> None:
+    decoder, wire = ConnectDecoder(TARGET, None, []), b"HTTP/1.0 200 OK\r\nA: b\r\n\r\nhello"
+    at = 0
+    while not decoder.is_done:
+        assert decoder.feed(wire[at:at + step]) == b""
+        at += step
+    assert decoder.rest + wire[at:] == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(b"HTTP/1.1 407 No\r\n\r\n", AuthError), (b"HTTP/1.1 204 No\r\n\r\n", PeerError), (b"\x05\x00\r\n\r\n", PeerError)],
+)
+def test_everything_else_is_a_refusal(answer: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ConnectDecoder(TARGET, None, []).feed(answer)
+
+
+@pytest.mark.parametrize(
+    ("head", "is_head", "kind"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", False, SizedBody),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n", False, ChunkedBody),
+        (b"HTTP/1.1 200 OK\r\n", False, EndlessBody),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", True, SizedBody),
+        (b"HTTP/1.1 204 No\r\n", False, SizedBody),
+        (b"HTTP/1.1 304 No\r\nContent-Length: 5\r\n", False, SizedBody),
+    ],
+)
+def test_the_end_of_an_answer_is_known_from_its_head(head: bytes, is_head: bool, kind: type) -> None:
+    body = response_body(parse_response(head), is_head=is_head)
+    assert type(body) is kind
+    assert body.is_done is (is_head or head[9:12] != b"200")
