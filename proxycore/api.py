@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from proxycore.document.lint.cores import parse_core
+from proxycore.document.lint.finding import Finding
+from proxycore.document.lint.fixing import Fixed, fix_texts
+from proxycore.document.lint.linting import lint_texts
 from proxycore.document.load import load_document
 from proxycore.document.problems import DocumentError, Problem
 from proxycore.protocols import all_protocols
 from proxycore.protocols.base import Settings
 
-__all__ = ["Problem", "ProtocolDescription", "check_text", "describe_protocols"]
+__all__ = ["Finding", "Fixed", "Problem", "ProtocolDescription", "check_text", "describe_protocols", "fix", "lint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,20 @@ def check_text(text: str, file: str) -> list[Problem]:
         return load_document(text, file).warnings
     except DocumentError as error:
         return error.problems
+
+
+def lint(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding]:
+    """What will not work in documents of any core, was probably not meant, or is not safe; by file and place.
+
+    Each text is given as (name for messages, text). They stand side by side, a portal and its bridge, say. `core` is the
+    one that is to run them, such as "xray-26.4.17"; ValueError if there is no such name.
+    """
+    return lint_texts(texts, parse_core(core) if core else None)
+
+
+def fix(texts: Sequence[tuple[str, str]], core: str = "") -> list[Fixed]:
+    """The same texts with everything mended that can be; raises as `lint` does."""
+    return fix_texts(texts, parse_core(core) if core else None)
 
 
 def describe_protocols() -> list[ProtocolDescription]:

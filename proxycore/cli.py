@@ -1,7 +1,7 @@
-"""The command line of the data plane: `run` and `check`. `manage.py runproxy` is the same code.
+"""The command line of the data plane: `run`, `check` and `lint`. `manage.py runproxy` is the same code as `run`.
 
 Exit codes: 0 stopped on request, 1 could not start (a port is taken, say), 2 wrong arguments, 23 the document is
-wrong (the code that the Go cores use).
+wrong (the code that the Go cores use). Of `lint`: 0 nothing but notes, 1 warnings, 2 wrong arguments, 23 errors.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ DEFAULT_DRAIN_S: Final = 5.0
 def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
     """Run the command `argv` (without the program's name); the exit code."""
     arguments = _parser(prog).parse_args(argv)
+    if arguments.command == "lint":
+        from proxycore.document.lint.command import lint_files
+
+        return lint_files(arguments.files, core=arguments.core, form=arguments.format, is_fixing=arguments.fix)
     return run(
         arguments.files,
         only_check=arguments.command == "check" or arguments.check,
@@ -80,14 +84,23 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     is_runproxy = prog.endswith(" runproxy")
     parser = argparse.ArgumentParser(prog=prog.removesuffix(" runproxy"), description="Reverse tunnels from Xray documents.")
     parser.add_argument("--version", action="version", version=f"xrev {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check|lint")
     run_parser = commands.add_parser("run", help="run the tunnels of a document", prog=prog if is_runproxy else f"{prog} run")
     add_run_arguments(run_parser)
     run_parser.add_argument("--version", action="version", version=f"xrev {__version__}")
     check_parser = commands.add_parser("check", help="say what is wrong with a document, and run nothing")
     check_parser.add_argument("files", nargs="+", metavar="FILE")
     check_parser.set_defaults(drain_s=0.0, log_json=False)
+    if not is_runproxy:
+        _add_lint_arguments(commands.add_parser("lint", help="say what will not work in documents, or is not meant"))
     return parser
+
+
+def _add_lint_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="Xray documents, side by side; - is standard input")
+    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="of what is said (%(default)s)")
+    parser.add_argument("--for", dest="core", default="", metavar="CORE", help="the core that runs them: xray-26.4.17, say")
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended, in the files themselves")
 
 
 def _seconds(text: str) -> float:

@@ -1,0 +1,50 @@
+"""Lints documents: texts in, findings out. Never raises for anything that a document says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxycore.document.jsonc import JsonError, parse
+from proxycore.document.lint.cores import Core
+from proxycore.document.lint.finding import Finding, Tell
+from proxycore.document.lint.registry import CHECKS
+from proxycore.document.lint.rules import pairs
+from proxycore.document.lint.rules.text import DUPLICATE_KEY, UNREADABLE
+from proxycore.document.lint.spans import Source
+from proxycore.document.lint.view import View
+
+
+def lint_texts(texts: Sequence[tuple[str, str]], core: Core | None = None) -> list[Finding]:
+    """All findings, file by file and by place. Each text is given as (name for messages, text).
+
+    Several documents stand side by side, a portal and its bridges, say; they are not merged.
+    """
+    views: list[View] = []
+    tells: list[Tell] = []
+    found: dict[int, list[Finding]] = {}
+    for number, (file, text) in enumerate(texts):
+        try:
+            parsed = parse(text)
+        except JsonError as error:
+            fault = error.fault
+            found[number] = [
+                Finding(UNREADABLE, file, fault.line, fault.column, "", fault.message, "mend the text at this place")
+            ]
+            continue
+        tell = Tell(file, parsed)
+        found[number] = tell.findings
+        for fault in parsed.duplicates:
+            tell.findings.append(
+                Finding(DUPLICATE_KEY, file, fault.line, fault.column, "", fault.message, "remove one of the two")
+            )
+        view = View(file, Source(text, parsed), core)
+        for check in CHECKS:
+            check(view, tell)
+        views.append(view)
+        tells.append(tell)
+    pairs.check_together(views, tells)
+    return [finding for number in sorted(found) for finding in _sorted(found[number])]
+
+
+def _sorted(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda one: (one.line, one.column, one.code.id))

@@ -1,0 +1,1 @@
+"""The rules, by what they are about. Each module has its CODES and a `check`."""
