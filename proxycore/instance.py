@@ -12,6 +12,7 @@ from proxycore.destination import Destination, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.document import model
 from proxycore.document.model import LoadedDocument
+from proxycore.document.stream_settings import PLAIN
 from proxycore.errors import ConfigError
 from proxycore.logs import AccessLog, SilentAccessLog, open_access_log
 from proxycore.mux.pool import MuxPool
@@ -21,11 +22,14 @@ from proxycore.net.poller import Poller
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
-from proxycore.protocols.base import Inbound, InboundContext, Outbound, OutboundContext, Strategy
+from proxycore.protocols.base import Dial, Inbound, InboundContext, Outbound, OutboundContext, Strategy
 from proxycore.reverse import dialect
 from proxycore.reverse.bridge import Bridge, OpenCarrier
 from proxycore.reverse.portal import Portal
 from proxycore.stream import PacketStream, Stream
+from proxycore.transport.chain import ChainedDial
+from proxycore.transport.sockopt import Sockopt
+from proxycore.transport.stack import client_layers, server_layers, through_client, through_server
 
 MAX_LISTENING_PORTS = 4096
 """Of one instance: a range is easily written a digit too long."""
@@ -115,10 +119,8 @@ class Instance:
             self._listen(inbound, dispatcher)
 
     def _outbound(self, entry: model.Outbound, dispatcher: RoutingDispatcher) -> Outbound:
-        is_carrier = entry.spec.is_carrier
-        dialer = Dialer(self._poller, self._wheel, self._carriers if is_carrier else self._clients, is_carrier=is_carrier)
         context = OutboundContext(
-            entry.tag, entry.path, dialer.dial, self._open_udp, self._wheel, time.time,
+            entry.tag, entry.path, self._dial(entry), self._open_udp, self._wheel, time.time,
             keep_tunnel=partial(self._keep_tunnel, dispatcher), dispatcher=dispatcher,
         )
         outbound = entry.side.build(entry.settings, context)
@@ -126,6 +128,20 @@ class Instance:
             return outbound
         mux = entry.mux
         return MuxPool(outbound, self._poller, self._wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
+
+    def _dial(self, entry: model.Outbound) -> Dial:
+        """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport."""
+        is_carrier = entry.spec.is_carrier
+        stream = entry.stream
+        proxy_tag = entry.proxy_tag or stream.sockopt.dialer_proxy
+        if proxy_tag:
+            dial: Dial = ChainedDial(proxy_tag, lambda: self.outbounds.get(proxy_tag), self._poller.call_soon)
+        else:
+            census = self._carriers if is_carrier else self._clients
+            is_plain = stream.sockopt == PLAIN.sockopt and not entry.send_through
+            options = None if is_plain else Sockopt(stream.sockopt, entry.send_through)
+            dial = Dialer(self._poller, self._wheel, census, is_carrier=is_carrier, options=options).dial
+        return through_client(client_layers(stream, entry.path, self._wheel), dial, stream.sockopt.domain_strategy)
 
     def _add_tunnel(self, tag: str) -> None:
         """The outbound of a tunnel that clients of inbounds open; the same for all of them that name `tag`."""
@@ -162,12 +178,15 @@ class Instance:
         address = "" if entry.listen is None else str(entry.listen)
         path = f"{entry.path}.port"
         census = self._carriers if entry.spec.is_carrier else self._clients
+        accept = through_server(server_layers(entry.stream, entry.path, self._wheel), inbound.accept)
+        options = None if entry.stream.sockopt == PLAIN.sockopt else Sockopt(entry.stream.sockopt)
         for port in ports:
             for network in sorted(inbound.networks):
                 if network == "tcp":
-                    sock = bind(address, port, socket.SOCK_STREAM, path)
+                    sock = bind(address, port, socket.SOCK_STREAM, path, options)
                     is_carrier = entry.spec.is_carrier
-                    tcp = Listener(self._poller, self._wheel, census, sock, inbound.accept, is_carrier=is_carrier)
+                    tcp = Listener(
+                        self._poller, self._wheel, census, sock, accept, is_carrier=is_carrier, options=options)
                     self._listeners.append(tcp)
                 else:
                     sock = bind(address, port, socket.SOCK_DGRAM, path)

@@ -7,7 +7,7 @@ from functools import partial
 
 from proxycore.destination import Destination, Request
 from proxycore.document.jsonc import Loc
-from proxycore.document.model import Bridge, Inbound
+from proxycore.document.model import Bridge, Inbound, Outbound
 from proxycore.document.nearest import did_you_mean
 from proxycore.document.places import parse_path, render_path
 from proxycore.document.report import Report
@@ -38,6 +38,7 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     _check_cautions(found, report)
     _check_ports(list(found.inbounds.values()), report)
     _check_outbounds(sections, found, report)
+    _check_chains(found, outbounds, report)
     raw_rules = _listed(sections.get("routing"), "rules")
     _check_outbound_tags(raw_rules, outbounds, report)
     rules = tuple(_rule(number, shape, report) for number, shape in found.rules.items())
@@ -149,6 +150,30 @@ def _check_outbounds(sections: Mapping[str, object], found: Sections, report: Re
         first = next(iter(found.portals.values()))
         message = "there is no outbound, so this portal takes everything that no rule matches"
         report.warn(parse_path(first.path), message, "add an outbound, freedom or blackhole, say")
+
+
+def _check_chains(found: Sections, tags: TagPlaces, report: Report) -> None:
+    """An outbound that dials through another one, which has to be there and must not lead back."""
+    nexts = {entry.tag: _next_of(entry) for entry in found.outbounds.values() if entry.tag and _next_of(entry)}
+    for number, entry in found.outbounds.items():
+        tag = _next_of(entry)
+        if not tag:
+            continue
+        key = ("proxySettings", "tag") if entry.proxy_tag else ("streamSettings", "sockopt", "dialerProxy")
+        at: Loc = ("outbounds", number, *key)
+        if tag not in tags:
+            report.error(at, f'there is no outbound or portal "{tag}"', partial(did_you_mean, tag, tags))
+            continue
+        passed = {entry.tag}
+        while tag and tag not in passed:
+            passed.add(tag)
+            tag = nexts.get(tag, "")
+        if tag:
+            report.error(at, f'this leads back to "{tag}", so nothing would ever be dialled')
+
+
+def _next_of(entry: Outbound) -> str:
+    return entry.proxy_tag or entry.stream.sockopt.dialer_proxy
 
 
 def _check_outbound_tags(rules: Sequence[object], outbounds: TagPlaces, report: Report) -> None:

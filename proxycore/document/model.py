@@ -16,6 +16,7 @@ from proxycore.document.places import parse_path
 from proxycore.document.problems import Problem
 from proxycore.document.report import Report
 from proxycore.document.reverse import Dialect
+from proxycore.document.stream_settings import PLAIN, StreamSettings
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
 from proxycore.routing.ports import PortRange
 from proxycore.routing.router import Router
@@ -33,16 +34,22 @@ class Inbound:
     spec: ProtocolSpec
     side: InboundSide
     settings: Settings
+    stream: StreamSettings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
+    """`send_through`: the local address, or empty; `proxy_tag`: the outbound that it dials through, or empty."""
+
     path: str
     tag: str
     spec: ProtocolSpec
     side: OutboundSide
     settings: Settings
     mux: Mux
+    stream: StreamSettings = PLAIN
+    send_through: str = ""
+    proxy_tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

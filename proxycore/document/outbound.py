@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -16,9 +17,15 @@ _ANY_ADDRESS = ("", "0.0.0.0", "::")
 def _send_through(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("an IP address as text is expected")
-    if value.strip() not in _ANY_ADDRESS:
-        raise ValueError("choosing the local address is known to Xray, not run by this version")
-    return ""
+    text = value.strip()
+    if text in _ANY_ADDRESS:
+        return ""
+    if text.lower() in ("origin", "srcip") or "/" in text:
+        raise ValueError(f'"{text[:40]}" is known to Xray, not run by this version, which takes one IP address')
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError("an IP address of this host is expected") from None
 
 
 def _target_strategy(value: object) -> str:
@@ -29,10 +36,11 @@ def _target_strategy(value: object) -> str:
     return "AsIs"
 
 
-def _proxy_settings(value: object) -> object:
-    if isinstance(value, dict) and any(item for key, item in value.items() if key.lower() == "tag"):
-        raise ValueError("going through another outbound is known to Xray, not run by this version")
-    return value
+class ProxySettings(Shape):
+    """The outbound that this one dials through. `transport_layer`: with the whole transport, as `dialerProxy`."""
+
+    tag: str = ""
+    transport_layer: bool = False
 
 
 class Mux(Shape):
@@ -64,5 +72,5 @@ class OutboundShape(Shape):
     stream_settings: StreamSettings | None = None
     mux: Mux = Mux()
     send_through: Annotated[str, BeforeValidator(_send_through)] = ""
-    proxy_settings: Annotated[dict[str, Any], BeforeValidator(_proxy_settings)] = Field(default_factory=dict)
+    proxy_settings: ProxySettings = ProxySettings()
     target_strategy: Annotated[str, BeforeValidator(_target_strategy)] = "AsIs"

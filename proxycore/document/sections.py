@@ -17,7 +17,7 @@ from proxycore.document.report import Report
 from proxycore.document.reverse import BridgeShape, PortalShape, ReverseShape
 from proxycore.document.routing import RoutingShape, RuleShape
 from proxycore.document.shape import ModelT, field_of, read
-from proxycore.document.stream_settings import check_sockopt
+from proxycore.document.stream_settings import PLAIN, check_stream
 from proxycore.protocols.base import ProtocolSpec, Settings
 
 
@@ -88,28 +88,33 @@ class SectionReader:
         shape = self._read(InboundShape, entry, loc)
         side = spec.inbound if spec is not None else None
         settings = self._read_settings(side.settings if side else None, entry, loc)
-        check_sockopt(entry, loc, self._report)
         if shape is None:
             return None
+        check_stream(shape.stream_settings, entry, loc, self._report, is_inbound=True)
         ports = tuple((max(low, 1), high) for low, high in shape.port if high > 0)
         if not ports or ports != shape.port:
             self._report.warn((*loc, "port"), "nothing listens on port 0")
         if spec is None or side is None or settings is None:
             return None
-        return Inbound(render_path(loc), shape.tag, shape.listen, ports, spec, side, settings)
+        return Inbound(render_path(loc), shape.tag, shape.listen, ports, spec, side, settings, shape.stream_settings or PLAIN)
 
     def _outbound(self, entry: object, loc: Loc) -> Outbound | None:
         spec = self._protocol(entry, loc, is_inbound=False)
         shape = self._read(OutboundShape, entry, loc)
         side = spec.outbound if spec is not None else None
         settings = self._read_settings(side.settings if side else None, entry, loc)
-        check_sockopt(entry, loc, self._report)
+        check_stream(shape.stream_settings if shape else None, entry, loc, self._report, is_inbound=False)
         if spec is not None and not spec.is_carrier and field_of(field_of(entry, "mux"), "enabled") is True:
             message = f"{spec.name} leads to no other core, so nothing there would understand mux"
             self._report.error((*loc, "mux", "enabled"), message)
         if shape is None or spec is None or side is None or settings is None:
             return None
-        return Outbound(render_path(loc), shape.tag, spec, side, settings, shape.mux)
+        stream = shape.stream_settings or PLAIN
+        if shape.proxy_settings.tag and not shape.proxy_settings.transport_layer and not stream.is_raw:
+            message = "without transportLayer the cores would leave the transport out, unsaid"
+            self._report.error((*loc, "proxySettings"), message, 'set "transportLayer": true')
+        return Outbound(
+            render_path(loc), shape.tag, spec, side, settings, shape.mux, stream, shape.send_through, shape.proxy_settings.tag)
 
     def _read_settings(self, model: type[Settings] | None, entry: object, loc: Loc) -> Settings | None:
         value = field_of(entry, "settings")

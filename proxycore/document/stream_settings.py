@@ -1,4 +1,4 @@
-"""`streamSettings` and `sniffing`: so far only the plain TCP connection is run, and the rest is refused by name."""
+"""`streamSettings` and `sniffing`: what this version does not run is refused by name."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from pydantic import AliasChoices, BeforeValidator, Field
 from proxycore.document.jsonc import Loc
 from proxycore.document.nearest import did_you_mean
 from proxycore.document.report import Report
-from proxycore.document.shape import Shape, field_of, is_empty
+from proxycore.document.shape import Shape, field_of
+from proxycore.transport.http_settings import HttpUpgradeSettings, RawSettings, WebSocketSettings
+from proxycore.transport.sockopt import SockoptSettings
+from proxycore.transport.tls_settings import TlsSettings
 
-RUN_NETWORKS = ("raw", "tcp")
+RUN_NETWORKS = {
+    "": "raw", "raw": "raw", "tcp": "raw", "ws": "ws", "websocket": "ws", "httpupgrade": "httpupgrade",
+}
 KNOWN_NETWORKS = (
-    "ws", "websocket", "httpupgrade", "grpc", "xhttp", "splithttp", "kcp", "mkcp", "hysteria", "h2", "h3", "http", "quic",
-    "domainsocket",
+    "grpc", "xhttp", "splithttp", "kcp", "mkcp", "hysteria", "h2", "h3", "http", "quic", "domainsocket",
 )
-KNOWN_SECURITIES = ("tls", "reality", "xtls")
-_DEFAULT_WORDS = {"tproxy": "off", "domainstrategy": "asis", "addressportstrategy": "none"}     # of sockopt, in lower case
+KNOWN_SECURITIES = ("reality", "xtls")
 _UNUSED = "it belongs to a transport or security that is not used here"
+_USED_WITH = {"wssettings": "ws", "httpupgradesettings": "httpupgrade", "tlssettings": "tls"}       # keys in lower case
+_OLD_TLS = ("1.0", "1.1")
 
 
 def _network(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("text is expected")
     name = value.lower()
-    if name in ("", *RUN_NETWORKS):
-        return "raw"
+    if name in RUN_NETWORKS:
+        return RUN_NETWORKS[name]
     if name in KNOWN_NETWORKS:
-        raise ValueError(f'the network "{name}" is known to Xray, not run by this version, which runs raw (tcp)')
-    hint = did_you_mean(name, (*RUN_NETWORKS, *KNOWN_NETWORKS))
+        raise ValueError(
+            f'the network "{name}" is known to Xray, not run by this version, which runs raw (tcp), ws and httpupgrade')
+    hint = did_you_mean(name, (*filter(None, RUN_NETWORKS), *KNOWN_NETWORKS))
     raise ValueError(f'"{value[:40]}" is no network' + (f"; {hint}" if hint else ""))
 
 
@@ -38,57 +44,74 @@ def _security(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("text is expected")
     name = value.lower()
-    if name in ("", "none"):
-        return "none"
+    if name in ("", "none", "tls"):
+        return name or "none"
     if name in KNOWN_SECURITIES:
-        raise ValueError(f'the security "{name}" is known to Xray, not run by this version, which runs none')
-    hint = did_you_mean(name, ("none", *KNOWN_SECURITIES))
+        raise ValueError(f'the security "{name}" is known to Xray, not run by this version, which runs none and tls')
+    hint = did_you_mean(name, ("none", "tls", *KNOWN_SECURITIES))
     raise ValueError(f'"{value[:40]}" is no security' + (f"; {hint}" if hint else ""))
 
 
-def _header(value: object) -> object:
-    kind = value.get("type", "") if isinstance(value, dict) else value
-    if not isinstance(value, dict) or not isinstance(kind, str):
-        raise ValueError('an object such as {"type": "none"} is expected')
-    if kind.lower() not in ("", "none"):
-        raise ValueError(f'the header "{kind[:40]}" is known to Xray, not run by this version, which runs none')
-    return value
-
-
-def _no_proxy_protocol(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false is expected")
-    if value:
-        raise ValueError("accepting the PROXY protocol is known to Xray, not run by this version")
-    return value
-
-
-class RawSettings(Shape):
-    header: Annotated[dict[str, Any], BeforeValidator(_header)] = Field(default_factory=dict)
-    accept_proxy_protocol: Annotated[bool, BeforeValidator(_no_proxy_protocol)] = False
-
-
 class StreamSettings(Shape):
-    network: Annotated[str, BeforeValidator(_network)] = Field("raw", validation_alias=AliasChoices("method", "network"))
+    network: Annotated[str, BeforeValidator(_network)] = Field(default="raw", validation_alias=AliasChoices("method", "network"))
     security: Annotated[str, BeforeValidator(_security)] = "none"
-    raw_settings: RawSettings = Field(RawSettings(), validation_alias=AliasChoices("rawSettings", "tcpSettings"))
-    sockopt: dict[str, Any] = Field(default_factory=dict)
+    raw_settings: RawSettings = Field(default=RawSettings(), validation_alias=AliasChoices("rawSettings", "tcpSettings"))
+    ws_settings: WebSocketSettings = WebSocketSettings()
+    httpupgrade_settings: HttpUpgradeSettings = HttpUpgradeSettings()
+    tls_settings: TlsSettings = TlsSettings()
+    sockopt: SockoptSettings = SockoptSettings()
 
     no_effect: ClassVar[Mapping[str, str]] = dict.fromkeys((
-        "tlsSettings", "realitySettings", "xtlsSettings", "wsSettings", "httpupgradeSettings", "grpcSettings", "xhttpSettings",
-        "splithttpSettings", "kcpSettings", "hysteriaSettings", "httpSettings", "quicSettings", "dsSettings",
+        "realitySettings", "xtlsSettings", "grpcSettings", "xhttpSettings", "splithttpSettings", "kcpSettings",
+        "hysteriaSettings", "httpSettings", "quicSettings", "dsSettings",
     ), _UNUSED)
     not_run: ClassVar[Mapping[str, str]] = {"finalmask": "is known to Xray, not run by this version"}
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether the stream is that of the socket or of TLS, as it is."""
+        return self.network == "raw" and self.raw_settings.header.type == "none"
 
-def check_sockopt(entry: object, loc: Loc, report: Report) -> None:
-    """Refuse, each by its name, the socket options that would change something. `loc` is the place of `entry`."""
-    options = field_of(field_of(entry, "streamSettings"), "sockopt")
-    for name, value in options.items() if isinstance(options, dict) else ():
-        is_default_word = isinstance(value, str) and value.lower() == _DEFAULT_WORDS.get(name.lower())
-        if not is_empty(value) and not is_default_word:
-            message = "the socket option is known to Xray, not run by this version"
-            report.error((*loc, "streamSettings", "sockopt", name), message, of_key=True)
+    @property
+    def accepts_proxy_protocol(self) -> bool:
+        """Whether a PROXY protocol header is required."""
+        own = {"ws": self.ws_settings, "httpupgrade": self.httpupgrade_settings}.get(self.network, self.raw_settings)
+        return self.sockopt.accept_proxy_protocol or own.accept_proxy_protocol
+
+
+PLAIN = StreamSettings()
+
+
+def check_stream(settings: StreamSettings | None, entry: object, loc: Loc, report: Report, *, is_inbound: bool) -> None:
+    """What only shows when the settings are seen together. `loc` is the place of `entry`, which they are part of."""
+    given = field_of(entry, "streamSettings")
+    if settings is None or not isinstance(given, dict):
+        return
+    loc = (*loc, "streamSettings")
+    for key in given:
+        needed = _USED_WITH.get(key.lower())
+        if needed is not None and needed not in (settings.network, settings.security):
+            report.warn((*loc, key), f"has no effect: {_UNUSED}", of_key=True)
+    sockopt = settings.sockopt
+    if is_inbound and sockopt.dialer_proxy:
+        report.warn((*loc, "sockopt", "dialerProxy"), "has no effect: an inbound does not dial")
+    if not is_inbound and settings.accepts_proxy_protocol:
+        report.warn(loc, "acceptProxyProtocol has no effect on an outbound")
+    if settings.security == "tls":
+        _check_tls(settings.tls_settings, (*loc, "tlsSettings"), report, is_inbound=is_inbound)
+
+
+def _check_tls(tls: TlsSettings, loc: Loc, report: Report, *, is_inbound: bool) -> None:
+    at = loc if report.has(loc) else (*loc[:-1], "security")
+    if is_inbound and not tls.keyed:
+        report.error(at, "an inbound with TLS needs a certificate with its key", 'give "certificates"')
+    if not is_inbound and tls.allow_insecure and not tls.pinned_peer_cert_sha256:
+        message = "anybody on the way can pretend to be the server: its certificate is not checked"
+        report.warn((*loc, "allowInsecure"), message, "pin it with pinnedPeerCertSha256")
+    if tls.min_version in _OLD_TLS:
+        report.warn((*loc, "minVersion"), f"TLS {tls.min_version} is broken (RFC 8996); the least that is offered is 1.2")
+    if tls.max_version == "1.2" and tls.min_version == "1.3":
+        report.error((*loc, "minVersion"), "is above maxVersion")
 
 
 def _off(value: object) -> object:

@@ -72,23 +72,32 @@ def test_stream_settings_that_change_nothing_are_accepted(stream: str) -> None:
 @pytest.mark.parametrize(
     ("stream", "path", "message"),
     [
-        ('{"network": "ws"}', "network", 'the network "ws" is known to Xray, not run by this version, which runs raw (tcp)'),
+        (
+            '{"network": "grpc"}',
+            "network",
+            'the network "grpc" is known to Xray, not run by this version, which runs raw (tcp), ws and httpupgrade',
+        ),
         ('{"network": "rwa"}', "network", '"rwa" is no network; did you mean "raw"?'),
-        ('{"security": "tls"}', "security", 'the security "tls" is known to Xray, not run by this version, which runs none'),
+        (
+            '{"security": "reality"}',
+            "security",
+            'the security "reality" is known to Xray, not run by this version, which runs none and tls',
+        ),
+        ('{"security": "tls"}', "security", 'an inbound with TLS needs a certificate with its key (give "certificates")'),
         ('{"security": "realty"}', "security", '"realty" is no security; did you mean "reality"?'),
         (
-            '{"rawSettings": {"header": {"type": "http"}}}',
-            "rawSettings.header",
-            'the header "http" is known to Xray, not run by this version, which runs none',
+            '{"rawSettings": {"header": {"type": "srtp"}}}',
+            "rawSettings.header.type",
+            '"none" or "http" is expected',
         ),
         (
-            '{"tcpSettings": {"acceptProxyProtocol": true}}',
-            "tcpSettings.acceptProxyProtocol",
-            "accepting the PROXY protocol is known to Xray, not run by this version",
+            '{"network": "ws", "wsSettings": {"maxEarlyData": 2048}}',
+            "wsSettings.maxEarlyData",
+            "is known to V2Ray, not run by this version; write ?ed=2048 after the path",
         ),
         (
-            '{"sockopt": {"tcpFastOpen": true}}',
-            "sockopt.tcpFastOpen",
+            '{"sockopt": {"tcpMptcp": true}}',
+            "sockopt.tcpMptcp",
             "the socket option is known to Xray, not run by this version",
         ),
         ('{"finalmask": {"tcp": [1]}}', "finalmask", "is known to Xray, not run by this version"),

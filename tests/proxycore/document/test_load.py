@@ -36,7 +36,7 @@ WRONG = """\
         { "id": "x", "alterId": 64 }, // old
         { "idd": "x" }
       ] },
-      "streamSettings": { "network": "ws", "sockopt": { "tproxy": "off", "mark": 3 } },
+      "streamSettings": { "network": "kcp", "sockopt": { "tproxy": "off", "mark": "" } },
       "sniffing": { "enabled": true }
     }
   ],
@@ -60,7 +60,7 @@ def test_all_problems_of_a_file_are_told_at_once_each_at_its_place() -> None:
         ("error", 16, 9, "inbounds[1].settings.clients[2].id"),
         ("warning", 16, 11, "inbounds[1].settings.clients[2].idd"),
         ("error", 18, 38, "inbounds[1].streamSettings.network"),
-        ("error", 18, 74, "inbounds[1].streamSettings.sockopt.mark"),
+        ("error", 18, 83, "inbounds[1].streamSettings.sockopt.mark"),
         ("error", 19, 32, "inbounds[1].sniffing.enabled"),
         ("error", 22, 3, "dns"),
         ("warning", 22, 38, "policy"),

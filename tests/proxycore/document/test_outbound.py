@@ -38,13 +38,13 @@ def test_mux_is_read() -> None:
         ),
         ('"mux": {"concurrency": 99999}', "a.json:1:40: error: outbounds[0].mux.concurrency: must be at most 32767"),
         (
-            '"sendThrough": "192.0.2.9"',
-            "a.json:1:32: error: outbounds[0].sendThrough: choosing the local address is known to Xray, not run by this version",
+            '"sendThrough": "origin"',
+            'a.json:1:32: error: outbounds[0].sendThrough: "origin" is known to Xray, not run by this version, '
+            "which takes one IP address",
         ),
         (
             '"proxySettings": {"tag": "x"}',
-            "a.json:1:34: error: outbounds[0].proxySettings: going through another outbound is known "
-            "to Xray, not run by this version",
+            'a.json:1:42: error: outbounds[0].proxySettings.tag: there is no outbound or portal "x"',
         ),
         (
             '"targetStrategy": "UseIP"',

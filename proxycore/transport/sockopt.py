@@ -1,0 +1,129 @@
+"""Options of the socket below everything. Source: Xray-core transport/internet/sockopt_linux.go."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from proxycore.document.words import Split, Text, one_of
+from proxycore.net.resolve import Strategy
+from proxycore.transport.base import TransportSettings
+
+_SO_MARK = 36                       # <asm-generic/socket.h>; the socket module has no name for it
+_TCP_FASTOPEN_CONNECT = 30          # <linux/tcp.h>: connect returns at once, the first write goes with the SYN
+FASTOPEN_QUEUE = 256                # handshakes of a listener that may carry data, by default
+_UNKNOWN = "the socket option is known to Xray, not run by this version"
+_STRATEGIES = {"": Strategy.AS_IS, **{str(one.value): one for one in Strategy}}
+
+
+def _fast_open(value: object) -> int:
+    """Below 0 is off, 0 the system's choice, above the queue's length."""
+    if isinstance(value, bool):
+        return FASTOPEN_QUEUE if value else -1
+    if isinstance(value, int):
+        return value or -1
+    raise ValueError("true, false or a number is expected")
+
+
+def _tproxy(value: object) -> object:
+    if isinstance(value, str) and value.lower() in ("redirect", "tproxy"):
+        raise ValueError(f'"{value}" {_UNKNOWN.replace("the socket option ", "")}')
+    if not isinstance(value, str) or value.lower() not in ("", "off"):
+        raise ValueError('"off" is expected')
+    return "off"
+
+
+Seconds = Annotated[int, Field(ge=-1, le=32767)]
+Whole = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class SockoptSettings(TransportSettings):
+    """Zero, empty and false leave the system's choice."""
+
+    mark: Whole = 0
+    tcp_fast_open: Annotated[int, PlainValidator(_fast_open)] = 0
+    tproxy: Annotated[Literal["off"], BeforeValidator(_tproxy)] = "off"
+    domain_strategy: Annotated[Strategy, PlainValidator(one_of(_STRATEGIES))] = Strategy.AS_IS
+    dialer_proxy: str = ""
+    accept_proxy_protocol: bool = False
+    tcp_keep_alive_idle: Seconds = 0        # negative: off
+    tcp_keep_alive_interval: Seconds = 0
+    tcp_user_timeout: Whole = 0             # milliseconds
+    tcp_congestion: str = Field(default="", validation_alias="tcpCongestion")
+    tcp_window_clamp: Whole = 0             # bytes
+    tcp_max_seg: Whole = 0                  # bytes
+    v6only: bool = Field(default=False, validation_alias="v6only")
+    interface: str = ""
+    trusted_x_forwarded_for: Annotated[list[Text], Split] = Field(default_factory=list, validation_alias="trustedXForwardedFor")
+
+    not_run: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("tcpMptcp", "penetrate", "customSockopt", "happyEyeballs", "addressPortStrategy"), _UNKNOWN)
+
+
+def options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
+    """What `setsockopt` is called with, for a TCP socket of either side."""
+    tcp = socket.IPPROTO_TCP
+    found: list[tuple[int, int, int | bytes]] = []
+    if settings.mark:
+        found.append((socket.SOL_SOCKET, _SO_MARK, settings.mark))
+    if settings.interface:
+        found.append((socket.SOL_SOCKET, socket.SO_BINDTODEVICE, settings.interface.encode()))
+    if settings.tcp_keep_alive_idle < 0 or settings.tcp_keep_alive_interval < 0:
+        found.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0))
+    elif settings.tcp_keep_alive_idle or settings.tcp_keep_alive_interval:
+        found.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+        if settings.tcp_keep_alive_idle:
+            found.append((tcp, socket.TCP_KEEPIDLE, settings.tcp_keep_alive_idle))
+        if settings.tcp_keep_alive_interval:
+            found.append((tcp, socket.TCP_KEEPINTVL, settings.tcp_keep_alive_interval))
+    if settings.tcp_user_timeout:
+        found.append((tcp, socket.TCP_USER_TIMEOUT, settings.tcp_user_timeout))
+    if settings.tcp_congestion:
+        found.append((tcp, socket.TCP_CONGESTION, settings.tcp_congestion.encode()))
+    if settings.tcp_window_clamp:
+        found.append((tcp, socket.TCP_WINDOW_CLAMP, settings.tcp_window_clamp))
+    if settings.tcp_max_seg:
+        found.append((tcp, socket.TCP_MAXSEG, settings.tcp_max_seg))
+    return found
+
+
+class Sockopt:
+    """What is done to each socket of an inbound or outbound. Raises OSError where the system does not allow it."""
+
+    __slots__ = ("_fast_open", "_local", "_options", "_v6only")
+
+    def __init__(self, settings: SockoptSettings, local_address: str = "") -> None:
+        """`local_address`: where outgoing connections come from."""
+        self._options = options_of(settings)
+        self._fast_open = settings.tcp_fast_open
+        self._v6only = settings.v6only
+        self._local = local_address
+
+    @property
+    def local_family(self) -> socket.AddressFamily | None:
+        """The only family that can be dialled; None: both."""
+        if not self._local:
+            return None
+        return socket.AF_INET6 if ":" in self._local else socket.AF_INET
+
+    def before_listen(self, sock: socket.socket) -> None:
+        """What is set on a listening socket goes over to what it accepts."""
+        self.apply(sock)
+        if self._fast_open > 0:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, self._fast_open)
+        if self._v6only and sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+    def before_connect(self, sock: socket.socket) -> None:
+        self.apply(sock)
+        if self._fast_open > 0:
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_FASTOPEN_CONNECT, 1)
+        if self._local:
+            sock.bind((self._local, 0))
+
+    def apply(self, sock: socket.socket) -> None:
+        for level, name, value in self._options:
+            sock.setsockopt(level, name, value)

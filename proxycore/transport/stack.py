@@ -1,0 +1,81 @@
+"""The layers of one `streamSettings`, put together. Without any, nothing stands between socket and protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+
+from proxycore.destination import Destination
+from proxycore.document.stream_settings import StreamSettings
+from proxycore.net.resolve import Strategy
+from proxycore.net.wheel import Wheel
+from proxycore.protocols.base import Dial
+from proxycore.stream import Stream
+from proxycore.transport.base import ClientLayer, ServerLayer, Then
+from proxycore.transport.httpupgrade import HttpUpgradeClient, HttpUpgradeServer
+from proxycore.transport.proxy_protocol import ProxyProtocolServer
+from proxycore.transport.raw_http_header import RawHeaderClient, RawHeaderServer
+from proxycore.transport.tls import DEFAULT_ALPN, TlsClient, TlsServer
+from proxycore.transport.websocket import WebSocketClient, WebSocketServer
+
+_HTTP_ALPN = ("http/1.1",)
+
+
+def server_layers(settings: StreamSettings, path: str, wheel: Wheel) -> list[ServerLayer]:
+    """From the socket up. `path` is that of the inbound. Raises: ConfigError."""
+    layers: list[ServerLayer] = []
+    if settings.accepts_proxy_protocol:
+        layers.append(ProxyProtocolServer(wheel))
+    if settings.security == "tls":
+        layers.append(TlsServer(settings.tls_settings, f"{path}.streamSettings.tlsSettings", wheel))
+    trusted = settings.sockopt.trusted_x_forwarded_for
+    if settings.network == "ws":
+        layers.append(WebSocketServer(settings.ws_settings, wheel, trusted))
+    elif settings.network == "httpupgrade":
+        layers.append(HttpUpgradeServer(settings.httpupgrade_settings, wheel, trusted))
+    elif settings.raw_settings.header.type == "http":
+        layers.append(RawHeaderServer(settings.raw_settings.header, wheel, Random()))
+    return layers
+
+
+def client_layers(settings: StreamSettings, path: str, wheel: Wheel) -> list[ClientLayer]:
+    """From the socket up. `path` is that of the outbound. Raises: ConfigError."""
+    layers: list[ClientLayer] = []
+    server_name = ""
+    if settings.security == "tls":
+        server_name = settings.tls_settings.server_name
+        alpn = DEFAULT_ALPN if settings.network == "raw" else _HTTP_ALPN
+        layers.append(TlsClient(settings.tls_settings, f"{path}.streamSettings.tlsSettings", wheel, alpn))
+    if settings.network == "ws":
+        layers.append(WebSocketClient(settings.ws_settings, wheel, server_name))
+    elif settings.network == "httpupgrade":
+        layers.append(HttpUpgradeClient(settings.httpupgrade_settings, wheel, server_name))
+    elif settings.raw_settings.header.type == "http":
+        layers.append(RawHeaderClient(settings.raw_settings.header, wheel, Random()))
+    return layers
+
+
+def through_server(layers: Sequence[ServerLayer], then: Then) -> Then:
+    """What takes over accepted sockets so that `then` gets the stream above all `layers`."""
+    for layer in reversed(layers):
+        then = partial(_accept, layer, then)
+    return then
+
+
+def _accept(layer: ServerLayer, then: Then, lower: Stream, source: tuple[str, int], local: tuple[str, int]) -> None:
+    layer.accept(lower, source, local, then)
+
+
+def through_client(layers: Sequence[ClientLayer], dial: Dial, default: Strategy = Strategy.AS_IS) -> Dial:
+    """A dial whose streams have gone through all `layers`. `default` is the strategy where the caller has none."""
+    if not layers and default is Strategy.AS_IS:
+        return dial
+
+    def dial_through(destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
+        stream = dial(destination, default if strategy is Strategy.AS_IS else strategy)
+        for layer in layers:
+            stream = layer.wrap(stream, destination)
+        return stream
+
+    return dial_through
