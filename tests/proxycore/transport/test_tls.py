@@ -1,0 +1,144 @@
+"""TLS on a wire in memory: names, certificates that change, pins, ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxycore.errors import AuthError, ConfigError, PeerError
+from proxycore.net.wheel import Wheel
+from proxycore.transport.tls import TlsClient, TlsServer
+from proxycore.transport.tls_settings import TlsSettings
+from proxycore.transport.tls_stream import TlsFace
+from tests.proxycore.transport.joined import Joined
+from tests.support.certificates import Pair, authority, pair
+
+NAME = "www.example.org"
+
+
+def settings(**fields: Any) -> TlsSettings:
+    return TlsSettings.model_validate_json(json.dumps(fields))
+
+
+def server(*pairs: Pair, **fields: Any) -> TlsServer:
+    return TlsServer(settings(certificates=[one.entry for one in pairs or (pair(NAME),)], **fields), "tls", Wheel())
+
+
+def client(**fields: Any) -> TlsClient:
+    given = {"certificates": [authority().entry], "disableSystemRoot": True} | fields
+    return TlsClient(settings(**given), "tls", Wheel())
+
+
+def joined(one: TlsClient, other: TlsServer) -> Joined:
+    both = Joined(one, other)
+    both.upper.write(b"hello")
+    both.pump()
+    return both
+
+
+def shown(both: Joined) -> bytes | None:
+    assert isinstance(both.upper, TlsFace)
+    return both.upper.peer_certificate()
+
+
+def test_name_and_alpn_are_known_at_the_server() -> None:
+    upper = joined(client(alpn=["http/1.1"]), server()).served.upper
+    assert isinstance(upper, TlsFace)
+    assert (upper.server_name, upper.alpn, upper.version) == (NAME, "http/1.1", "TLSv1.3")
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_an_end_in_one_direction_leaves_the_other_open(version: str) -> None:
+    both = joined(client(maxVersion=version), server())
+    both.upper.write_eof()
+    both.pump()
+    assert both.far.eof
+    both.far.peer.write(b"answer")
+    both.pump()
+    assert bytes(both.near.data) == b"answer"
+    both.far.peer.close()
+    both.pump()
+    assert both.near.eof or both.near.closed
+
+
+def test_a_certificate_for_another_name_is_refused() -> None:
+    both = joined(client(), server(pair("other.example.org")))
+    assert isinstance(both.near.error, PeerError)
+    assert both.served.upper is None
+
+
+def test_a_pin_stands_for_every_other_check_and_a_wrong_one_ends_the_connection() -> None:
+    stranger = pair("other.example.org")
+    pinned = joined(client(certificates=[], pinnedPeerCertSha256=stranger.sha256), server(stranger))
+    assert bytes(pinned.far.data) == b"hello"
+    refused = joined(client(pinnedPeerCertSha256="00" * 32), server())
+    assert isinstance(refused.near.error, AuthError)
+    assert bytes(refused.far.data) == b""
+
+
+def test_an_unknown_name_gets_the_first_certificate_or_is_refused() -> None:
+    first = pair("first.example.org")
+    lenient = joined(client(allowInsecure=True), server(first, pair("*.example.net")))
+    assert bytes(lenient.far.data) == b"hello"
+    strict = joined(client(allowInsecure=True), server(first, rejectUnknownSni=True))
+    assert strict.near.aborted
+    wild = joined(client(serverName="a.example.net"), server(first, pair("*.example.net"), rejectUnknownSni=True))
+    assert bytes(wild.far.data) == b"hello"
+
+
+def test_a_session_is_resumed_only_where_both_want_it() -> None:
+    for wanted in (True, False):
+        one, other = client(enableSessionResumption=wanted), server(enableSessionResumption=wanted)
+        for _ in range(2):
+            both = joined(one, other)
+            upper = both.upper
+            assert isinstance(upper, TlsFace)
+            resumed = upper._tls.session_reused
+            both.upper.close()
+            both.pump()
+        assert bool(resumed) is wanted
+
+
+def write_pair(folder: Path, one: Pair) -> None:
+    (folder / "chain.pem").write_text(one.certificate)
+    (folder / "key.pem").write_text(one.key)
+
+
+def test_files_that_change_are_read_again_and_a_broken_one_leaves_the_old(tmp_path: Path) -> None:
+    old, new = authority().issue(NAME), authority().issue(NAME)
+    write_pair(tmp_path, old)
+    files = {"certificateFile": str(tmp_path / "chain.pem"), "keyFile": str(tmp_path / "key.pem")}
+    now = [0.0]
+    other = TlsServer(settings(certificates=[files]), "tls", Wheel(), clock=lambda: now[0])
+    before = shown(joined(client(), other))
+    write_pair(tmp_path, new)
+    os.utime(tmp_path / "chain.pem", (1, 1))
+    assert shown(joined(client(), other)) == before         # within the same second nobody looks
+    now[0] = 1.5
+    after = shown(joined(client(), other))
+    assert after != before
+    (tmp_path / "key.pem").write_text("no key")
+    now[0] = 3.0
+    assert shown(joined(client(), other)) == after
+
+
+@pytest.mark.parametrize(("fields", "path"), [
+    ({"certificates": [{"certificateFile": "/nowhere/chain.pem", "keyFile": "/nowhere/key.pem"}]},
+     "tls.certificates[0].certificateFile"),
+    ({"certificates": [{"certificate": ["no PEM"], "key": ["no PEM"]}]}, "tls.certificates[0]"),
+    ({"certificates": []}, "tls"),
+])
+def test_what_cannot_be_used_is_told_at_its_place(fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TlsServer(settings(**fields), "tls", Wheel())
+    assert caught.value.path == path
+
+
+def test_a_name_that_cannot_be_one_is_told_at_its_place() -> None:
+    with pytest.raises(ConfigError) as caught:
+        client(serverName="a..b")
+    assert caught.value.path == "tls.serverName"
