@@ -19,6 +19,7 @@ from proxycore.mux.pool import MuxPool
 from proxycore.net.dial import Dialer
 from proxycore.net.listen import Listener, bind
 from proxycore.net.poller import Poller
+from proxycore.net.resolve import Resolve, resolve
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
@@ -52,6 +53,7 @@ class Instance:
         self._listeners: list[Listener | UdpListener] = []
         self._inbounds: list[Inbound] = []
         self._access: AccessLog = SilentAccessLog()
+        self._resolve: Resolve = resolve
         self.outbounds: dict[str, Outbound] = {}
         self.portals: list[Portal] = []
         self._tunnels: dict[str, Portal] = {}       # those of `portals` that have no domain, by tag
@@ -140,7 +142,8 @@ class Instance:
             census = self._carriers if is_carrier else self._clients
             is_plain = stream.sockopt == PLAIN.sockopt and not entry.send_through
             options = None if is_plain else Sockopt(stream.sockopt, entry.send_through)
-            dial = Dialer(self._poller, self._wheel, census, is_carrier=is_carrier, options=options).dial
+            dial = Dialer(
+                self._poller, self._wheel, census, is_carrier=is_carrier, options=options, resolve=self._resolve).dial
         return through_client(client_layers(stream, entry.path, self._wheel), dial, stream.sockopt.domain_strategy)
 
     def _add_tunnel(self, tag: str) -> None:
@@ -162,13 +165,13 @@ class Instance:
     def _open_udp(
         self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
     ) -> PacketStream:
-        return UdpSocket(self._loop, self._wheel, default, strategy, hides_source=hides_source)
+        return UdpSocket(self._loop, self._wheel, default, strategy, hides_source=hides_source, resolve=self._resolve)
 
     def _listen(self, entry: model.Inbound, dispatcher: InboundDispatcher) -> None:
         ports = [port for first, last in entry.ports for port in range(max(first, 1), last + 1)]
         if len(ports) + len(self._listeners) > MAX_LISTENING_PORTS:
             raise ConfigError(f"{entry.path}.port", f"an instance listens on {MAX_LISTENING_PORTS} ports at most")
-        dialer = Dialer(self._poller, self._wheel, self._clients, is_carrier=False)
+        dialer = Dialer(self._poller, self._wheel, self._clients, is_carrier=False, resolve=self._resolve)
         context = InboundContext(
             entry.tag, entry.path, dispatcher, self._wheel, time.time, ports[0] if ports else 0,
             join_tunnel=self._join_tunnel, dial=dialer.dial,

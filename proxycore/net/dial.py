@@ -16,7 +16,7 @@ from proxycore.destination import Destination, IPAddress, ip_text
 from proxycore.errors import DialError
 from proxycore.net import liveness
 from proxycore.net.poller import Poller
-from proxycore.net.resolve import Strategy, resolve
+from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.wheel import Wheel
 
@@ -75,11 +75,19 @@ class DialOptions(Protocol):
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_census", "_is_carrier", "_options", "_poller", "_wheel")
+    __slots__ = ("_census", "_is_carrier", "_options", "_poller", "_resolve", "_wheel")
 
     def __init__(
-        self, poller: Poller, wheel: Wheel, census: Census, *, is_carrier: bool, options: DialOptions | None = None
+        self,
+        poller: Poller,
+        wheel: Wheel,
+        census: Census,
+        *,
+        is_carrier: bool,
+        options: DialOptions | None = None,
+        resolve: Resolve = resolve,
     ) -> None:
+        self._resolve = resolve
         self._options = options
         self._poller = poller
         self._wheel = wheel
@@ -107,7 +115,7 @@ class Dialer:
 
     async def _dial_name(self, race: _Race, host: str, strategy: Strategy) -> None:
         try:
-            addresses = await asyncio.wait_for(resolve(host, strategy), DIAL_TIMEOUT_S)
+            addresses = await asyncio.wait_for(self._resolve(host, strategy), DIAL_TIMEOUT_S)
         except TimeoutError:
             race.stream.fail(DialError(host, "the name lookup did not answer"))
         except DialError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from ipaddress import IPv4Address, ip_address
+from typing import TypeAlias
 
 from proxycore.destination import IPAddress, unmapped
 from proxycore.errors import DialError
@@ -27,6 +28,13 @@ class Strategy(StrEnum):
     FORCE_IPV4V6 = "forceipv4v6"
     FORCE_IPV6V4 = "forceipv6v4"
 
+
+Resolve: TypeAlias = Callable[[str, Strategy], Awaitable[Sequence[IPAddress]]]
+"""Names to addresses, as `resolve` does it: in the order in which to try them, at least one, else DialError.
+
+AS_IS always asks the system. With the others a `dns` section of the document is asked, if there is one: Use* fall back
+to the system where it has no answer, Force* fail. Who only wants to know the addresses (routing) takes FORCE_IP.
+"""
 
 MAX_ADDRESSES = 16
 """Addresses of one name that are tried."""

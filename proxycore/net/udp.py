@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
 from proxycore.errors import DialError
-from proxycore.net.resolve import Strategy, resolve
+from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_PACKETS, Buffer, PacketStream
 
@@ -140,8 +140,8 @@ class UdpSocket(PacketStream):
     """
 
     __slots__ = (
-        "_addresses", "_default", "_ended", "_hides_source", "_loop", "_mark", "_packets", "_socks", "_strategy", "_unresolved",
-        "_wheel", "wheel_slot",
+        "_addresses", "_default", "_ended", "_hides_source", "_look_up", "_loop", "_mark", "_packets", "_socks", "_strategy",
+        "_unresolved", "_wheel", "wheel_slot",
     )
 
     def __init__(
@@ -152,7 +152,9 @@ class UdpSocket(PacketStream):
         strategy: Strategy = Strategy.AS_IS,
         *,
         hides_source: bool = False,
+        resolve: Resolve = resolve,
     ) -> None:
+        self._look_up = resolve
         self.peer: PacketStream = NULL_PACKETS
         self.wheel_slot = -1
         self._loop = loop
@@ -213,7 +215,7 @@ class UdpSocket(PacketStream):
 
     async def _resolve(self, host: str) -> None:
         try:
-            found = await resolve(host, self._strategy)
+            found = await self._look_up(host, self._strategy)
         except DialError as error:
             _log.info("datagrams dropped: %s", error)
             self._addresses.pop(host, None)
