@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal, NamedTuple, TypeAlias
@@ -65,3 +66,9 @@ class Request(NamedTuple):
     user: str = ""                      # e-mail of the authenticated credential
     level: int = 0                      # policy level of that credential
     passes: int = 0                     # how often it went through a loopback outbound
+    protocol: str = ""                  # seen in its first bytes (http1, tls, quic...); "": unknown, or not looked
+    attributes: Mapping[str, str] | None = None     # of an HTTP request: `:method`, `:path`, fields in lower case
+    route_domain: str = ""              # the domain that the rules see in place of the destination's (sniffed with `routeOnly`)
+    vless_route: int | None = None      # bytes 6 and 7 of the VLESS id that the client sent
+    resolved: tuple[IPAddress, ...] = ()            # addresses of its domain, for `ip` rules; found while routing
+    keeps_name: bool = False            # its domain is never resolved for routing (it comes from the DNS section)
