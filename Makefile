@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup setup-dev demo test check bench fuzz clean
+.PHONY: help setup setup-dev demo up test check bench fuzz clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -55,6 +55,9 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 demo: setup ## a web server behind a reverse tunnel, to look at in a browser (PORT=8080)
 	exec $(PY) examples/demo.py $(if $(PORT),--port $(PORT)) $(if $(CARRIER_PORT),--carrier-port $(CARRIER_PORT))
+
+up: setup ## the panel: makes its database and prints the link to the first account (LISTEN=127.0.0.1:8000)
+	exec $(PY) manage.py serve $(if $(LISTEN),--listen $(LISTEN))
 
 test: setup-dev ## the test suite (ARGS='-k mux' is handed to pytest)
 	$(PY) -m pytest -q $(ARGS)

@@ -5,6 +5,7 @@
     ALLOWED_HOSTS   localhost,127.0.0.1,[::1]
     DATABASE_URL    SQLite in VAR/xrev.sqlite3; postgres://user:password@host/name is the other choice (requirements-postgres.txt)
     HTTPS           off            the site is served by https: secure cookies, redirect, HSTS
+    XREV_PROXIES    0              how many proxies of ours stand in front and write X-Forwarded-For and X-Forwarded-Proto
     XREV_VAR        ./var          where the database and keys are kept (mode 0700)
 """
 
@@ -15,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from csp.constants import NONE, SELF
 
+from xrevsite.admin_look import UNFOLD
 from xrevsite.secret_key import load_or_create
+
+__all__ = ["UNFOLD"]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -31,12 +36,18 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or load_or_create(VAR_DIR / "secr
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
+    "unfold",                   # before the admin, whose templates it replaces
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "dashboard",
 ]
 if sys.argv[1:2] == ["runserver"]:
@@ -45,13 +56,17 @@ if sys.argv[1:2] == ["runserver"]:
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "xrevsite.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "xrevsite.middleware.admin_content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",       # last: it turns a refused login into its answer
 ]
 
 ROOT_URLCONF = "xrevsite.urls"
@@ -83,6 +98,25 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 10,          # seconds
     }
 
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",     # of accounts brought along; rehashed at their next login
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+SESSION_COOKIE_AGE = 14 * 86_400    # seconds
+
+TRUSTED_PROXIES = env.int("XREV_PROXIES", default=0)
+AXES_FAILURE_LIMIT = 5              # of one name from one address, so that a stranger cannot lock anybody else out
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_COOLOFF_TIME = 0.25            # hours
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "dashboard.accounts.client_address.client_address"
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "xrev"
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -95,11 +129,23 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
-STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True       # straight from the packages: there is no step between an upgrade and its files
+WHITENOISE_MAX_AGE = 600            # seconds
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- security headers
+# Nothing is loaded from another host, and no script or style stands in a page. The admin: xrevsite/middleware.py.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -112,6 +158,7 @@ HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 30 * 86_400 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

@@ -1,7 +1,9 @@
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", include("dashboard.urls")),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
+    path("", include("dashboard.accounts.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,5 @@
+"""The admin, one module per model; what they look like comes from `dashboard.admin_base`."""
+
+from dashboard.admin import accounts
+
+__all__ = ["accounts"]

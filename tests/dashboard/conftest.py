@@ -1,0 +1,42 @@
+"""People: Ada administers, Olaf operates, Vera looks, Sam has an account and no role."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+PASSWORD = "correct horse battery"
+
+
+def _person(name: str, group: str = "", *, superuser: bool = False) -> User:
+    user: User = User.objects.create_user(name, password=PASSWORD, is_staff=True, is_superuser=superuser)
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return _person("ada", superuser=True)
+
+
+@pytest.fixture
+def olaf(db: None) -> User:
+    return _person("olaf", "operator")
+
+
+@pytest.fixture
+def vera(db: None) -> User:
+    return _person("vera", "viewer")
+
+
+@pytest.fixture
+def sam(db: None) -> User:
+    return _person("sam")
+
+
+@pytest.fixture
+def as_ada(client: Client, ada: User) -> Client:
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    return client

@@ -1,0 +1,65 @@
+"""`manage.py serve` as a person starts it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import free_port, until
+from tests.xrevsite.test_settings import ROOT, manage
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8000", "[::]:8000", "192.0.2.1:8000"])
+def test_it_refuses_the_network_without_tls(tmp_path: Path, listen: str) -> None:
+    done = manage(tmp_path, "serve", "--listen", listen)
+    assert done.returncode == 1
+    assert "can be reached from the network, and passwords would cross it unencrypted" in done.stderr
+
+
+@pytest.mark.parametrize("listen", ["8000", "localhost:8000", "127.0.0.1:0", "127.0.0.1:http"])
+def test_an_address_that_is_none_is_named(tmp_path: Path, listen: str) -> None:
+    done = manage(tmp_path, "serve", "--listen", listen)
+    assert f"--listen {listen}: an address and a port are expected" in done.stderr
+
+
+def test_from_nothing_to_the_page_of_the_first_account(tmp_path: Path) -> None:
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"],
+        cwd=ROOT, env={"PATH": "/usr/bin:/bin", "XREV_VAR": str(tmp_path / "var")}, stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        assert server.stdout is not None
+        said = server.stdout.readline() + server.stdout.readline()
+        link = re.search(r"http://127\.0\.0\.1:\d+/setup/\S+", said)
+        assert link is not None, said
+        page = _read(link[0])
+        assert "Make the first account" in page
+        style = re.search(r'href="(/static/[^"]+\.css)"', page)
+        assert style is not None
+        assert "--accent" in _read(f"http://127.0.0.1:{port}{style[1]}"), "its own style, without DEBUG"
+        admin_style = _read(f"http://127.0.0.1:{port}/static/unfold/css/styles.css")
+        assert len(admin_style) > 10_000
+    finally:
+        server.terminate()
+        server.wait(10)
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def _read(url: str) -> str:
+    def fetched() -> str:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text: str = answer.read().decode()
+                return text
+        except urllib.error.URLError:
+            return ""
+
+    return until(f"{url} answers", fetched, 30)
