@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from proxycore.destination import Request
 from proxycore.routing.index import RuleIndex
@@ -22,14 +23,35 @@ class Step:
     why: str
 
 
-class Router:
-    """Picks the outbound of a request. Made once for a document; a decision changes nothing in it."""
+class Choice(Protocol):
+    """What a balancer says: the outbound's tag, None for none, and why, as one clause."""
 
-    __slots__ = ("_index", "default_tag", "rules")
+    @property
+    def tag(self) -> str | None: ...
+
+    @property
+    def why(self) -> str: ...
+
+
+class Balancing(Protocol):
+    """The balancers that rules name."""
+
+    def pick(self, tag: str) -> Choice:
+        """What the balancer called `tag` picks for one more request."""
+
+    def preview(self, tag: str) -> Choice:
+        """The same for an explanation: nothing changes by it."""
+
+
+class Router:
+    """Picks the outbound of a request. Made once for a document; a decision changes nothing in it (in balancers it does)."""
+
+    __slots__ = ("_index", "balancing", "default_tag", "rules")
 
     def __init__(self, rules: Sequence[Rule], default_tag: str | None) -> None:
         self.rules = tuple(rules)
         self.default_tag = default_tag
+        self.balancing: Balancing | None = None     # set before requests come, where a rule has a balancer
         self._index = RuleIndex(self.rules) if len(self.rules) > _FEW_RULES else None
 
     @classmethod
@@ -39,8 +61,16 @@ class Router:
 
     def pick(self, request: Request) -> str | None:
         """The tag of the outbound that is to carry `request`; None: there is none."""
-        rule = self.first_match(request)
-        return self.default_tag if rule is None else rule.outbound_tag
+        return self.outbound_of(self.first_match(request))
+
+    def outbound_of(self, rule: Rule | None) -> str | None:
+        """Where the rule that decided leads; its balancer is asked, for one more request. None: no rule matched."""
+        if rule is None:
+            return self.default_tag
+        if rule.outbound_tag or self.balancing is None:
+            return rule.outbound_tag
+        picked = self.balancing.pick(rule.balancer_tag).tag
+        return self.default_tag if picked is None else picked
 
     def first_match(self, request: Request) -> Rule | None:
         """The rule that decides, or None where no rule matches."""
@@ -64,10 +94,19 @@ class Router:
                 steps.append(Step(number, rule.label, False, failed.why(request)))
                 continue
             why = "; ".join(condition.why(request) for condition in rule.conditions)
-            steps.append(Step(number, rule.label, True, f"{why}: goes to {rule.outbound_tag}"))
+            steps.append(Step(number, rule.label, True, f"{why}: goes to {self._where(rule)}"))
             return steps
         if self.default_tag is None:
             steps.append(Step(None, "default", False, "no rule matches, and there is no outbound"))
         else:
             steps.append(Step(None, "default", True, f'no rule matches: goes to the first outbound, "{self.default_tag}"'))
         return steps
+
+    def _where(self, rule: Rule) -> str:
+        if rule.outbound_tag or self.balancing is None:
+            return rule.outbound_tag or f"the balancer {rule.balancer_tag}"
+        choice = self.balancing.preview(rule.balancer_tag)
+        if choice.tag is not None:
+            return f"the balancer {rule.balancer_tag}, which picks {choice.tag}: {choice.why}"
+        picks_none = f"the balancer {rule.balancer_tag}, which picks none: {choice.why}"
+        return f'{picks_none}; so to the first outbound, "{self.default_tag}"'

@@ -87,11 +87,15 @@ class UserCondition(Condition):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`label` is the rule's `ruleTag`, else its place in the document. Without a condition it would match everything."""
+    """`label` is the rule's `ruleTag`, else its place in the document. Without a condition it would match everything.
+
+    `balancer_tag` is who names the outbound where `outbound_tag` is empty.
+    """
 
     label: str
     outbound_tag: str
     conditions: tuple[Condition, ...]
+    balancer_tag: str = ""
 
     def matches(self, request: Request) -> bool:
         for condition in self.conditions:  # noqa: SIM110  (`all()` costs a generator per rule)
