@@ -19,6 +19,7 @@ from proxycore.routing.router import Router
 from proxycore.routing.rule import Rule
 
 _MAX_COMPARED_LISTENERS = 2000      # pairs of inbounds with more port ranges than this are not compared
+_SLOW_PATTERN = "a repetition inside a repetition: on some names this pattern may take very long"
 TagPlaces = dict[str, Loc]
 
 
@@ -234,8 +235,10 @@ def _check_patterns(shape: RuleShape, loc: Loc, report: Report) -> None:
         for position, pattern in enumerate(patterns):
             if may_backtrack(pattern):
                 key = "domains" if name == "domain" and report.has((*loc, "domains")) else name
-                message = "a repetition inside a repetition: on some names this pattern may take very long"
-                report.warn(_entry((*loc, key), position, report), message)
+                report.warn(_entry((*loc, key), position, report), _SLOW_PATTERN)
+    for name, attribute in shape.attrs.items():
+        if may_backtrack(attribute.pattern):
+            report.warn((*loc, "attrs", name), _SLOW_PATTERN)
 
 
 def _check_bridges(found: Sections, rules: Sequence[Rule], report: Report) -> None:

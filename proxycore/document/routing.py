@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from re import Pattern
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AliasChoices, Field, PlainValidator
@@ -13,9 +14,10 @@ from proxycore.document.shape import Shape
 from proxycore.document.words import Split, Text, one_of, parsed
 from proxycore.routing.addresses import AddressCondition, AddressEntry, parse_address
 from proxycore.routing.condition import Condition
-from proxycore.routing.domains import DomainCondition, DomainEntry, parse_domain
+from proxycore.routing.domains import DomainCondition, DomainEntry, compile_pattern, parse_domain
 from proxycore.routing.ports import PortCondition, PortRange
 from proxycore.routing.rule import InboundTagCondition, NetworkCondition, Rule, UserCondition, UserEntry, parse_user
+from proxycore.routing.seen import AttributesCondition, LocalOsCondition, ProtocolCondition, VlessRouteCondition
 
 DomainStrategy: TypeAlias = Literal["AsIs", "IPIfNonMatch", "IPOnDemand"]
 _STRATEGIES: dict[str, DomainStrategy] = {
@@ -46,6 +48,20 @@ def _rule_type(value: object) -> str:
     return value
 
 
+def _attributes(value: object) -> dict[str, Pattern[str]]:
+    if isinstance(value, str):
+        raise ValueError("the text of V2Ray is not read; write an object of names and patterns, as Xray has it")
+    if not isinstance(value, dict) or not all(isinstance(pattern, str) for pattern in value.values()):
+        raise ValueError("an object of names and patterns is expected")
+    patterns = {}
+    for name, pattern in value.items():
+        try:
+            patterns[name] = compile_pattern(pattern)
+        except ValueError as error:
+            raise ValueError(f'"{name[:40]}": {error}') from None
+    return patterns
+
+
 Domains = Annotated[list[Annotated[DomainEntry, parsed(parse_domain)]], Split]
 Addresses = Annotated[list[Annotated[AddressEntry, parsed(parse_address)]], Split]
 Users = Annotated[list[Annotated[UserEntry, parsed(parse_user)]], Split]
@@ -67,25 +83,35 @@ class RuleShape(Shape):
     local_ip: Addresses = Field(default_factory=list, validation_alias="localIP")
     local_port: PortList = ()
     user: Users = Field(default_factory=list)
+    protocol: Tags = Field(default_factory=list)
+    attrs: Annotated[dict[str, Pattern[str]], PlainValidator(_attributes)] = Field(default_factory=dict)
+    vless_route: PortList = ()
+    local_os: Tags = Field(default_factory=list, validation_alias="localOS")
 
     not_run: ClassVar[Mapping[str, str]] = {
         "balancerTag": "balancers are known to Xray, not run by this version",
-        "protocol": f"the matcher {_NOT_RUN}, which does not sniff",
-        "attrs": f"the matcher {_NOT_RUN}, which does not sniff",
-        **dict.fromkeys(("process", "localOS", "vlessRoute"), f"the matcher {_NOT_RUN}"),
+        "process": f"the matcher {_NOT_RUN}",
         "webhook": _NOT_RUN,
     }
 
     def conditions(self) -> tuple[Condition, ...]:
         """The matchers that are given, the cheapest first. An empty list is as if it were absent."""
         found: list[Condition] = []
+        if self.local_os:
+            found.append(LocalOsCondition(self.local_os))
         if self.inbound_tag:
             found.append(InboundTagCondition(self.inbound_tag))
         if self.network:
             found.append(NetworkCondition(self.network))
         found += _ports(("destination", self.port), ("source", self.source_port), ("local", self.local_port))
+        if self.protocol:
+            found.append(ProtocolCondition(self.protocol))
+        if self.vless_route:
+            found.append(VlessRouteCondition(self.vless_route))
         if self.user:
             found.append(UserCondition(self.user))
+        if self.attrs:
+            found.append(AttributesCondition(self.attrs))
         found += _addresses(("destination", self.ip), ("source", self.source), ("local", self.local_ip))
         if self.domain:
             found.append(DomainCondition(self.domain))

@@ -79,13 +79,16 @@ def read_address(text: str) -> IPAddress | None:
         return None
 
 
-def address_of(request: Request, side: Side) -> IPAddress | None:
-    """The address on that side of the request, if it is known and an address."""
+def addresses_of(request: Request, side: Side) -> tuple[IPAddress, ...]:
+    """The addresses on that side of the request: one, those that its domain was resolved to, or none."""
     if side == "destination":
         host = request.destination.host
-        return None if isinstance(host, str) else host
+        return request.resolved if isinstance(host, str) else (host,)
     known = request.source if side == "source" else request.local
-    return None if known is None else read_address(known[0])
+    if known is None:
+        return ()
+    address = read_address(known[0])
+    return () if address is None else (address,)
 
 
 class Blocks:
@@ -124,22 +127,30 @@ class AddressCondition(Condition):
         return any(entry.is_negated for entry in self.entries)
 
     def holds(self, request: Request) -> bool:
-        address = address_of(request, self.side)
-        if address is None:
-            return False
+        for address in addresses_of(request, self.side):  # noqa: SIM110  (`any()` costs a generator)
+            if self.fits(address):
+                return True
+        return False
+
+    def fits(self, address: IPAddress) -> bool:
+        """Whether `address` is in the entries."""
         version, number = _plain(address)
         if self._plain.contain(version, number):
             return True
         return self._negated.have(version) and not self._negated.contain(version, number)
 
     def why(self, request: Request) -> str:
-        address = address_of(request, self.side)
-        if address is None:
+        addresses = addresses_of(request, self.side)
+        entries = some_of([str(entry) for entry in self.entries])
+        if not addresses:
             if self.side == "destination":
-                return f"the target {request.destination.host} is a domain, and names are not resolved for routing"
+                return f"the target {request.destination.host} is a domain whose address is not known here"
             return f"the {self.side} address is not known"
-        verb = "fits" if self.holds(request) else "does not fit"
-        return f"the {self.side} address {address} {verb} {some_of([str(entry) for entry in self.entries])}"
+        fitting = [address for address in addresses if self.fits(address)]
+        if fitting:
+            return f"the {self.side} address {fitting[0]} fits {entries}"
+        shown = some_of([str(address) for address in addresses])
+        return f"the {self.side} address {shown} does not fit {entries}"
 
 
 class AddressIndex:

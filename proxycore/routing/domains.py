@@ -162,7 +162,7 @@ class DomainCondition(Condition):
         self._regexps = tuple(entry.pattern.search for entry in entries if entry.pattern is not None)
 
     def holds(self, request: Request) -> bool:
-        host = request.destination.host
+        host = request.route_domain or request.destination.host
         return isinstance(host, str) and self.find(host.lower()) is not None
 
     def find(self, name: str) -> str | None:
@@ -186,7 +186,7 @@ class DomainCondition(Condition):
         return None
 
     def why(self, request: Request) -> str:
-        host = request.destination.host
+        host = request.route_domain or request.destination.host
         if not isinstance(host, str):
             return f"the target {host} is an address, not a domain"
         entry = self.find(host.lower())

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from proxycore.destination import Request
-from proxycore.routing.addresses import AddressCondition, AddressIndex, address_of
+from proxycore.routing.addresses import AddressCondition, AddressIndex, addresses_of
 from proxycore.routing.condition import Condition, Side
 from proxycore.routing.domains import DomainCondition, DomainEntry, parents, pieces, rare_grams
 from proxycore.routing.ports import PortCondition
@@ -96,11 +96,11 @@ class RuleIndex:
     def _found(self, request: Request) -> list[int]:
         destination = request.destination
         found: list[int] = []
-        if isinstance(destination.host, str):
-            self._find_name(destination.host.lower(), found)
+        name = request.route_domain or destination.host
+        if isinstance(name, str):
+            self._find_name(name.lower(), found)
         for side, index in self._addresses.items():
-            address = address_of(request, side)
-            if address is not None:
+            for address in addresses_of(request, side):
                 found += index.find(address)
         if self._users:
             found += self._users.get(request.user, ())

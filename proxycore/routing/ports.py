@@ -80,8 +80,10 @@ class PortCondition(Condition):
 
     def holds(self, request: Request) -> bool:
         port = port_of(request, self.side)
-        if port is None:
-            return False
+        return port is not None and self.has(port)
+
+    def has(self, port: int) -> bool:
+        """Whether `port` is in the list."""
         position = bisect_right(self._lows, port) - 1
         return position >= 0 and port <= self._highs[position]
 

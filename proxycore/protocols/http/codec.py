@@ -35,7 +35,7 @@ _CLOSED = [(b"Proxy-Connection", b"close"), (b"Connection", b"close")]
 class PlainRequest:
     """A request that is not CONNECT, as it goes on: in origin form, on a connection of its own."""
 
-    __slots__ = ("body", "destination", "head", "is_head", "wants_reuse")
+    __slots__ = ("attributes", "body", "destination", "head", "is_head", "wants_reuse")
 
     def __init__(self, request: RequestHead, *, allow_transparent: bool) -> None:
         """Raises: PeerError, it names no host, or its body cannot be told from what follows."""
@@ -54,10 +54,20 @@ class PlainRequest:
         self.body: Body = ChunkedBody() if chunked else SizedBody(length or 0)
         self.is_head = request.method == b"HEAD"
         self.wants_reuse = any(value.lower() == b"keep-alive" for value in values(request.fields, b"proxy-connection"))
+        self.attributes = _attributes(request, path)
         fields: Fields = [(b"Host", host.rpartition(b"@")[2])]
         fields += [field for field in end_to_end(request.fields) if field[0].lower() != b"host"]
         fields.append((b"Connection", b"close"))
         self.head = write_head(b"%b %b HTTP/1.%d" % (request.method, path, request.minor_version), fields)
+
+
+def _attributes(request: RequestHead, path: bytes) -> dict[str, str]:
+    """What rules see of a request, as the cores have it: of several fields of one name the first, and no Host."""
+    fields = [(name.lower(), value) for name, value in end_to_end(request.fields)]
+    attributes = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(fields) if name != b"host"}
+    attributes[":method"] = request.method.decode("latin-1").upper()
+    attributes[":path"] = path.partition(b"?")[0].decode("latin-1")
+    return attributes
 
 
 def response_body(response: ResponseHead, *, is_head: bool) -> Body:

@@ -18,6 +18,9 @@ from proxycore.wire.answered import AnsweredStream
 HEAD_TIMEOUT_S = 60
 """From the connection, or the end of the last exchange, to the end of the next head."""
 
+PLAIN_PROTOCOL = "http/1.1"
+"""What `protocol` rules see of a plain request (sniffing would say http1)."""
+
 MAX_KEPT_BYTES = 512 * 1024
 """Of the next requests while one is under way: two reads, since a pause may come one read late."""
 
@@ -130,6 +133,7 @@ class Client(Stream):
             if rest:
                 stream.peer.write(rest)
             return
+        request = request._replace(protocol=PLAIN_PROTOCOL, attributes=plain.attributes)
         exchange = self._exchange = Exchange(self._stream, plain, self._on_exchanged, keeps=plain.wants_reuse)
         inbound.dispatcher.dispatch(request, exchange)
         if self._exchange is exchange:

@@ -21,6 +21,7 @@ from proxycore.wire.address import TruncatedAddress, decode_port_address, encode
 VERSION = 0
 USER_ID_BYTES = 16
 MAX_ADDONS_BYTES = 255
+_ROUTE_AT = 6           # in the id
 _ID_END = 1 + USER_ID_BYTES
 _FLOW_FIELD = 1
 _MAX_VARINT_BYTES = 10
@@ -67,6 +68,11 @@ class RequestDecoder(Generic[CredentialT]):
         self.credential: CredentialT | None = None
         self.received = bytearray()         # everything so far
         self.rest: memoryview = _NO_BYTES   # what followed the header, once that is complete
+
+    @property
+    def route(self) -> int:
+        """Bytes 6 and 7 of the id, once a header is there: they are no part of who it is, but clients may route by them."""
+        return int.from_bytes(self.received[1 + _ROUTE_AT : 1 + _ROUTE_AT + 2])
 
     def feed(self, data: Buffer) -> RequestHeader | None:
         """The header, if it is complete. Raises: NotVless, another version or an unknown id. PeerError, it cannot be."""

@@ -37,15 +37,18 @@ class VlessInbound(Inbound):
         stream.peer = handshake
         self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
 
-    def start(self, header: RequestHeader, credential: Credential, lower: Stream, source: HostPort, local: HostPort) -> None:
-        """Join `lower` to what was asked for. Raises: PeerError, this user may not have it."""
+    def start(
+        self, header: RequestHeader, credential: Credential, lower: Stream, source: HostPort, local: HostPort, route: int
+    ) -> None:
+        """Join `lower` to what was asked for. `route` is in the id. Raises: PeerError, this user may not have it."""
         if header.flow:
             raise PeerError("a flow is asked for")
         if (header.command is Command.REVERSE) != bool(credential.tunnel_tag):
             raise PeerError(f"command {int(header.command)} of a user for {'a tunnel' if credential.tunnel_tag else 'traffic'}")
         context = self._context
         destination = header.destination if header.destination is not None else CARRIER_DESTINATION
-        request = Request(destination, context.tag, source, local, credential.email, credential.level)
+        request = Request(
+            destination, context.tag, source, local, credential.email, credential.level, vless_route=route)
         lower.peer = NULL_STREAM
         if header.command is Command.UDP:
             packets = ServedPackets(self.wheel, lower, RESPONSE)
@@ -99,7 +102,7 @@ class Handshake(Stream):
                 return
             assert decoder.credential is not None
             self._leave()
-            inbound.start(header, decoder.credential, self._stream, self._source, self._local)
+            inbound.start(header, decoder.credential, self._stream, self._source, self._local, decoder.route)
         except NotVless as error:
             self._leave()
             if not inbound.fall_back(decoder.received, self._stream, self._source, self._local):

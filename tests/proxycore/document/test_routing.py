@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxycore.routing.seen import AttributesCondition, LocalOsCondition, ProtocolCondition, VlessRouteCondition
 from tests.proxycore.document.reading import lines_of, read
 
 
@@ -32,16 +33,19 @@ def document(rules: str, routing: str = "") -> str:
         ('{"network": "tpc"}', "network", '"tpc" is no network; did you mean "tcp"?'),
         ('{"user": ["regexp:["]}', "user[0]", "the pattern does not compile: unterminated character set at position 0"),
         ('{"port": 1, "type": "chinaip"}', "type", 'the only kind of rule is "field"'),
+        ('{"protocol": [""]}', "protocol[0]", "the entry is empty"),
         (
-            '{"port": 1, "protocol": ["http"]}',
-            "protocol",
-            "the matcher is known to Xray, not run by this version, which does not sniff",
-        ),
-        (
-            '{"port": 1, "attrs": {"a": "b"}}',
+            """{"attrs": "attrs[':method'] == 'GET'"}""",
             "attrs",
-            "the matcher is known to Xray, not run by this version, which does not sniff",
+            "the text of V2Ray is not read; write an object of names and patterns, as Xray has it",
         ),
+        ('{"attrs": {":path": 5}}', "attrs", "an object of names and patterns is expected"),
+        (
+            '{"attrs": {":path": "("}}',
+            "attrs",
+            '":path": the pattern does not compile: missing ), unterminated subpattern at position 0',
+        ),
+        ('{"vlessRoute": "65536"}', "vlessRoute", "a port must be from 0 to 65535"),
         ('{"port": 1, "process": ["x"]}', "process", "the matcher is known to Xray, not run by this version"),
         ('{"port": 1, "balancerTag": "b"}', "balancerTag", "balancers are known to Xray, not run by this version"),
     ],
@@ -108,3 +112,20 @@ def test_balancers_are_refused_and_an_empty_list_of_them_is_noted() -> None:
 def test_a_pattern_that_may_take_very_long_is_noted() -> None:
     (line,) = lines_of(document('{"outboundTag": "d", "domain": ["x", "regexp:^(a+)+$"]}'))
     assert line.startswith("a.json:1:61: warning: routing.rules[0].domain[1]: a repetition inside a repetition")
+
+
+def test_matchers_of_what_was_seen_are_read() -> None:
+    rule = '{"outboundTag": "d", "protocol": "http,tls", "attrs": {":Path": "^/a"}, "vlessRoute": "1-5", "localOS": ["Linux"]}'
+    system, protocol, route, attributes = read(document(rule)).rules[0].conditions
+    assert isinstance(system, LocalOsCondition)
+    assert system.names == ("Linux",)
+    assert isinstance(protocol, ProtocolCondition)
+    assert protocol.prefixes == ("http", "tls")
+    assert isinstance(route, VlessRouteCondition)
+    assert isinstance(attributes, AttributesCondition)
+    assert list(attributes.patterns) == [":path"]
+
+
+def test_a_pattern_of_an_attribute_that_may_take_very_long_is_noted() -> None:
+    (line,) = lines_of(document('{"outboundTag": "d", "attrs": {"host": "^(a+)+$"}}'))
+    assert line.split(": ", 1)[1].startswith("warning: routing.rules[0].attrs.host: a repetition inside a repetition")

@@ -62,6 +62,21 @@ def test_plain_requests_are_routed_each_on_its_own(step: int) -> None:
     assert [request.destination.host for request in server.dispatcher.requests] == ["example.org", "other.example"]
 
 
+def test_rules_see_the_attributes_of_a_plain_request() -> None:
+    server = Server()
+    server.accept(GET.replace(b"/a ", b"/a?b=1 ").replace(b"Accept", b"X-Who: first\r\nx-who: second\r\nAccept"))
+    (request,) = server.dispatcher.requests
+    assert request.protocol == "http/1.1"
+    assert request.attributes == {":method": "GET", ":path": "/a", "x-who": "first", "accept": "*/*"}
+
+
+def test_a_tunnel_has_neither_protocol_nor_attributes() -> None:
+    server = Server()
+    server.accept(CONNECT)
+    (request,) = server.dispatcher.requests
+    assert (request.protocol, request.attributes) == ("", None)
+
+
 def test_a_request_ahead_waits_for_the_answer() -> None:
     server = Server()
     stream = server.accept(GET + GET)

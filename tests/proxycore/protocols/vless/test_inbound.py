@@ -20,7 +20,7 @@ TUNNEL_ID = "278487397e6241389fd3098a63964b6b"
 TCP = bytes.fromhex(f"00{ID}00 01 26ad 01 7f000001")
 UDP = bytes.fromhex(f"00{ID}00 02 0035 01 01010101")
 WEB = Destination("tcp", IPv4Address("127.0.0.1"), 9901)
-ALICE = Request(WEB, "in", CLIENT, LISTENER, "alice", 2)
+ALICE = Request(WEB, "in", CLIENT, LISTENER, "alice", 2, vless_route=0x51CD)
 
 
 def accepted(server: Server) -> RecordingStream:
@@ -36,6 +36,12 @@ def test_a_request_is_dispatched_with_who_asks_and_what_followed_it() -> None:
     assert server.dispatcher.requests == [ALICE]
     assert server.dispatcher.streams[0].take() == b"GET /"
     assert not client.data
+
+
+def test_rules_see_the_route_that_the_client_wrote_into_its_id() -> None:
+    server = Server()
+    accepted(server).peer.write(TCP.replace(bytes.fromhex("51cd"), bytes.fromhex("0003")))
+    assert server.dispatcher.requests == [ALICE._replace(vless_route=3)]
 
 
 @pytest.mark.parametrize("step", [1, 5, 25])
