@@ -28,7 +28,9 @@ CONTROL_PLANE = "dashboard/*.py"
 SANS_IO = ("proxycore/wire/*.py", "proxycore/*/codec*.py", "proxycore/*_codec.py")
 NO_IO = ("asyncio", "socket", "ssl", "selectors", "threading", "uvloop", "time", "datetime", "os", "random", "secrets", "logging")
 DJANGO_SIDE = ("django", "channels", "rest_framework", "dashboard", "xrevsite", "celery", "redis", "daphne")
-THIRD_PARTY_OF_PROXYCORE = frozenset({"uvloop", "cryptography", "pydantic", "pydantic_core", "websockets", "proxycore"})
+THIRD_PARTY_OF_PROXYCORE = frozenset({
+    "uvloop", "cryptography", "pydantic", "pydantic_core", "websockets", "iptocc", "yaml", "proxycore",
+})
 PROTOCOL_MAY_IMPORT = ("base", "wire", "mux", "net", "transport", "errors", "stream", "destination", "tasks", "protocols.base")
 
 # The door is proxycore.api. The one exception: the runproxy command starts the data plane's own command line.

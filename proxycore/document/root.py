@@ -23,7 +23,8 @@ class RootShape(Shape):
     not_run: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys((
             "dns", "policy", "stats", "api", "observatory", "burstObservatory", "fakeDns", "metrics", "transport", "env",
-            "geodata", "version",
+            "version",
         ), _NOT_RUN),
+        "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),
     }

@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AliasChoices, Field, PlainValidator
 
+from proxycore.document.entries import Addresses, Domains
 from proxycore.document.inbound import PortList
 from proxycore.document.nearest import did_you_mean
 from proxycore.document.shape import Shape
 from proxycore.document.words import Split, Text, one_of, parsed
-from proxycore.routing.addresses import AddressCondition, AddressEntry, parse_address
+from proxycore.routing.addresses import AddressCondition, AddressItem
 from proxycore.routing.condition import Condition
-from proxycore.routing.domains import DomainCondition, DomainEntry, compile_pattern, parse_domain
+from proxycore.routing.domains import DomainCondition, compile_pattern
 from proxycore.routing.ports import PortCondition, PortRange
 from proxycore.routing.rule import InboundTagCondition, NetworkCondition, Rule, UserCondition, UserEntry, parse_user
 from proxycore.routing.seen import AttributesCondition, LocalOsCondition, ProtocolCondition, VlessRouteCondition
@@ -62,8 +63,6 @@ def _attributes(value: object) -> dict[str, Pattern[str]]:
     return patterns
 
 
-Domains = Annotated[list[Annotated[DomainEntry, parsed(parse_domain)]], Split]
-Addresses = Annotated[list[Annotated[AddressEntry, parsed(parse_address)]], Split]
 Users = Annotated[list[Annotated[UserEntry, parsed(parse_user)]], Split]
 Tags = Annotated[list[Text], Split]
 
@@ -129,7 +128,7 @@ def _ports(*sides: tuple[_Side, Sequence[PortRange]]) -> list[Condition]:
     return [PortCondition(side, ranges) for side, ranges in sides if ranges]
 
 
-def _addresses(*sides: tuple[_Side, Sequence[AddressEntry]]) -> list[Condition]:
+def _addresses(*sides: tuple[_Side, Sequence[AddressItem]]) -> list[Condition]:
     return [AddressCondition(side, entries) for side, entries in sides if entries]
 
 

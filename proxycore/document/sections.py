@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxycore.document.entries import ASSETS
 from proxycore.document.inbound import ENVIRON, InboundShape
 from proxycore.document.jsonc import Loc
 from proxycore.document.log import Log
@@ -18,6 +19,7 @@ from proxycore.document.reverse import BridgeShape, PortalShape, ReverseShape
 from proxycore.document.routing import RoutingShape, RuleShape
 from proxycore.document.shape import ModelT, field_of, read
 from proxycore.document.stream_settings import PLAIN, check_stream
+from proxycore.geodata.assets import Assets
 from proxycore.protocols.base import ProtocolSpec, Settings
 
 
@@ -45,7 +47,7 @@ class SectionReader:
         self._sections = sections
         self._report = report
         self._protocols = protocols
-        self._context = {ENVIRON: environ}
+        self._context = {ENVIRON: environ, ASSETS: Assets(environ)}
 
     def read(self) -> Sections:
         found = Sections()

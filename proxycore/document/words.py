@@ -36,7 +36,8 @@ def _split(value: object) -> object:
     return value
 
 
-def _entry(value: object) -> str:
+def read_entry(value: object) -> str:
+    """One entry of a list: a text, neither empty nor with blanks around it. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError("text is expected")
     if not value:
@@ -46,10 +47,10 @@ def _entry(value: object) -> str:
     return value
 
 
-Text = Annotated[str, PlainValidator(_entry)]
+Text = Annotated[str, PlainValidator(read_entry)]
 Split = BeforeValidator(_split)
 
 
 def parsed(parse: Callable[[str], T]) -> PlainValidator:
     """One entry of a list, read by `parse`, which raises ValueError."""
-    return PlainValidator(lambda value: parse(_entry(value)))
+    return PlainValidator(lambda value: parse(read_entry(value)))

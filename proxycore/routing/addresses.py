@@ -1,8 +1,8 @@
-"""IP entries of a rule: an address or a CIDR block, each perhaps negated by `!`.
+"""IP entries of a rule: an address, a CIDR block or a list, each perhaps negated by `!`.
 
-How negation combines is Xray's code, not its documentation: the plain entries are one group and the negated ones
-another ("in none of its entries"), and it is enough when one of the groups holds. A negated group without an entry
-of an address family never holds for addresses of that family.
+How negation combines is Xray's code, not its documentation: blocks, negated blocks, lists and negated lists are a
+group each, a negated one means "in none of its entries", and it is enough when one of the groups holds. A negated
+group without an entry of an address family never holds for addresses of that family.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from proxycore.destination import IPAddress, Request
+from proxycore.routing.address_set import AddressGroup, AddressList, AnyOf
 from proxycore.routing.condition import Condition, Side, some_of
 
 _LISTS = ("geoip", "ext", "ext-ip")
@@ -32,13 +33,17 @@ class AddressEntry(NamedTuple):
         return self.text
 
 
+AddressItem: TypeAlias = AddressEntry | AddressList
+"""One entry of a rule: a block, or a list that the rule names."""
+
+
 def parse_address(text: str) -> AddressEntry:
-    """Read one entry. Host bits below the prefix are dropped. Raises ValueError with one sentence."""
+    """Read one entry that names no list. Host bits below the prefix are dropped. Raises ValueError with one sentence."""
     plain = text.lstrip("!")
     is_negated = (len(text) - len(plain)) % 2 == 1
     name, colon, _ = plain.partition(":")
     if colon and name in _LISTS:
-        raise ValueError(f"`{name}:` lists are known to Xray, not run by this version")
+        raise ValueError(f"a list such as `{name}:` cannot be used here")
     host, slash, bits = plain.partition("/")
     try:
         if "%" in host:
@@ -116,11 +121,11 @@ class AddressCondition(Condition):
 
     __slots__ = ("_negated", "_plain", "entries", "side")
 
-    def __init__(self, side: Side, entries: Sequence[AddressEntry]) -> None:
+    def __init__(self, side: Side, entries: Sequence[AddressItem]) -> None:
         self.side = side
         self.entries = tuple(entries)
-        self._plain = Blocks(entry for entry in entries if not entry.is_negated)
-        self._negated = Blocks(entry for entry in entries if entry.is_negated)
+        self._plain = _groups(entries, is_negated=False)
+        self._negated = _groups(entries, is_negated=True)
 
     @property
     def has_negation(self) -> bool:
@@ -135,9 +140,13 @@ class AddressCondition(Condition):
     def fits(self, address: IPAddress) -> bool:
         """Whether `address` is in the entries."""
         version, number = _plain(address)
-        if self._plain.contain(version, number):
-            return True
-        return self._negated.have(version) and not self._negated.contain(version, number)
+        for group in self._plain:
+            if group.contain(version, number):
+                return True
+        for group in self._negated:  # noqa: SIM110  (`any()` costs a generator per decision)
+            if group.have(version) and not group.contain(version, number):
+                return True
+        return False
 
     def why(self, request: Request) -> str:
         addresses = addresses_of(request, self.side)
@@ -153,15 +162,30 @@ class AddressCondition(Condition):
         return f"the {self.side} address {shown} does not fit {entries}"
 
 
-class AddressIndex:
-    """Which rules have a block that an address lies in."""
+def _groups(entries: Sequence[AddressItem], *, is_negated: bool) -> tuple[AddressGroup, ...]:
+    """The blocks and the lists among the entries, a group of each that there are any of."""
+    chosen = [entry for entry in entries if entry.is_negated is is_negated]
+    blocks = [entry for entry in chosen if isinstance(entry, AddressEntry)]
+    lists = [entry.group for entry in chosen if isinstance(entry, AddressList)]
+    groups: list[AddressGroup] = [Blocks(blocks)] if blocks else []
+    if lists:
+        groups.append(lists[0] if len(lists) == 1 else AnyOf(lists))
+    return tuple(groups)
 
-    __slots__ = ("_tables",)
+
+class AddressIndex:
+    """Which rules have a block, or a list, that an address lies in."""
+
+    __slots__ = ("_lists", "_tables")
 
     def __init__(self) -> None:
         self._tables: dict[int, dict[int, dict[int, list[int]]]] = {4: {}, 6: {}}
+        self._lists: dict[AddressGroup, list[int]] = {}
 
-    def add(self, entry: AddressEntry, rule: int) -> None:
+    def add(self, entry: AddressItem, rule: int) -> None:
+        if isinstance(entry, AddressList):
+            self._lists.setdefault(entry.group, []).append(rule)    # rules share the lists that they name
+            return
         by_prefix = self._tables[entry.version].setdefault(_BITS[entry.version] - entry.length, {})
         by_prefix.setdefault(entry.prefix, []).append(rule)
 
@@ -170,4 +194,7 @@ class AddressIndex:
         found: list[int] = []
         for shift, by_prefix in self._tables[version].items():
             found += by_prefix.get(number >> shift, ())
+        for group, rules in self._lists.items():
+            if group.contain(version, number):
+                found += rules
         return found

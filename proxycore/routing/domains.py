@@ -1,4 +1,4 @@
-"""Domain entries of a rule: `full:`, `domain:`, `keyword:` (or no prefix), `regexp:`, `dotless:`.
+"""Domain entries of a rule: `full:`, `domain:`, `keyword:` (or no prefix), `regexp:`, `dotless:`; lists of them.
 
 Names and patterns are compared in lower case, as in Xray at HEAD; a `regexp:` is taken as it is written, so capitals
 in it never match. A trailing dot is part of the name.
@@ -10,10 +10,13 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from proxycore.destination import Request
 from proxycore.routing.condition import Condition, some_of
+
+if TYPE_CHECKING:
+    from proxycore.routing.domain_set import DomainItem
 
 GRAM_CHARS = 4              # a keyword is found by one piece of this length; shorter keywords by themselves
 MAX_PATTERN_CHARS = 4096    # of one regexp entry
@@ -34,12 +37,12 @@ class DomainEntry(NamedTuple):
 
 
 def parse_domain(text: str) -> DomainEntry:
-    """Read one entry. Raises ValueError with one sentence about what is wrong."""
+    """Read one entry that names no list. Raises ValueError with one sentence about what is wrong."""
     prefix, colon, rest = text.partition(":")
     if not colon:
         prefix, rest = "keyword", text
     elif prefix in _LISTS:
-        raise ValueError(f"`{prefix}:` lists are known to Xray, not run by this version")
+        raise ValueError(f"a list such as `{prefix}:` cannot be used here")
     elif prefix not in _PREFIXES:
         near = difflib.get_close_matches(prefix[:32].lower(), _PREFIXES, n=1)
         raise ValueError(f"`{prefix[:32]}:` is no kind of domain entry" + (f"; did you mean `{near[0]}:`?" if near else ""))
@@ -149,12 +152,14 @@ class Keywords:
 
 
 class DomainCondition(Condition):
-    """The target is a domain that one of the entries fits."""
+    """The target is a domain that one of the entries fits, or that is in one of the lists."""
 
-    __slots__ = ("_dotless", "_full", "_keywords", "_regexps", "_suffixes", "entries")
+    __slots__ = ("_dotless", "_full", "_keywords", "_regexps", "_suffixes", "items", "sets")
 
-    def __init__(self, entries: Sequence[DomainEntry]) -> None:
-        self.entries = tuple(entries)
+    def __init__(self, items: Sequence[DomainItem]) -> None:
+        self.items = tuple(items)
+        entries = [item for item in items if isinstance(item, DomainEntry)]
+        self.sets = tuple(item for item in items if not isinstance(item, DomainEntry))
         self._full = frozenset(entry.text for entry in entries if entry.kind == "full")
         self._suffixes = frozenset(entry.text for entry in entries if entry.kind == "domain")
         self._keywords = Keywords(entry.text for entry in entries if entry.kind == "keyword")
@@ -183,7 +188,16 @@ class DomainCondition(Condition):
         for search in self._regexps:
             if search(name) is not None:
                 return "regexp:" + search.__self__.pattern  # type: ignore[attr-defined,no-any-return]
+        for one in self.sets:
+            found = one.find(name)
+            if found is not None:
+                return f"{one} ({found})"
         return None
+
+    @property
+    def entries(self) -> tuple[DomainEntry, ...]:
+        """The entries that are no lists."""
+        return tuple(item for item in self.items if isinstance(item, DomainEntry))
 
     def why(self, request: Request) -> str:
         host = request.route_domain or request.destination.host
@@ -191,5 +205,5 @@ class DomainCondition(Condition):
             return f"the target {host} is an address, not a domain"
         entry = self.find(host.lower())
         if entry is None:
-            return f"the domain {host} does not fit {some_of([str(entry) for entry in self.entries])}"
+            return f"the domain {host} does not fit {some_of([str(item) for item in self.items])}"
         return f"the domain {host} fits {entry}"

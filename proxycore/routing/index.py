@@ -12,6 +12,7 @@ from typing import TypeVar
 from proxycore.destination import Request
 from proxycore.routing.addresses import AddressCondition, AddressIndex, addresses_of
 from proxycore.routing.condition import Condition, Side
+from proxycore.routing.domain_set import DomainItem, DomainSet, SetIndex
 from proxycore.routing.domains import DomainCondition, DomainEntry, parents, pieces, rare_grams
 from proxycore.routing.ports import PortCondition
 from proxycore.routing.rule import InboundTagCondition, Rule, UserCondition
@@ -24,7 +25,7 @@ _T = TypeVar("_T")
 class RuleIndex:
     """`candidates` of a request, as positions in the sequence of rules, rising."""
 
-    __slots__ = ("_addresses", "_always", "_full", "_gram_lengths", "_grams", "_ports", "_suffixes", "_tags", "_users")
+    __slots__ = ("_addresses", "_always", "_full", "_gram_lengths", "_grams", "_lists", "_ports", "_suffixes", "_tags", "_users")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._full: dict[str, list[int]] = {}
@@ -36,18 +37,27 @@ class RuleIndex:
         self._ports: dict[int, list[int]] = {}
         self._always: list[int] = []
         by_keyword: dict[str, list[int]] = {}
+        sets: dict[DomainSet, list[int]] = {}
         rest: list[int] = []
         for number, rule in enumerate(rules):
-            if not self._file_by_name_or_address(number, rule, by_keyword):
+            if not self._file_by_name_or_address(number, rule, by_keyword, sets):
                 rest.append(number)
+        self._lists = SetIndex(sets) if sets else None
+        for one, numbers in sets.items():
+            for keyword in one.keywords:
+                by_keyword.setdefault(keyword, []).extend(numbers)
         for keyword, gram in rare_grams(by_keyword):
             self._grams.setdefault(gram, []).extend(by_keyword[keyword])
         self._gram_lengths = sorted({len(gram) for gram in self._grams})
         self._file_by_tag_or_port(rest, rules)
 
-    def _file_by_name_or_address(self, number: int, rule: Rule, by_keyword: dict[str, list[int]]) -> bool:
+    def _file_by_name_or_address(
+        self, number: int, rule: Rule, by_keyword: dict[str, list[int]], sets: dict[DomainSet, list[int]]
+    ) -> bool:
         domain = _only(rule, DomainCondition)
-        if domain is not None and all(_is_fileable(entry) for entry in domain.entries):
+        if domain is not None and all(_is_fileable(item) for item in domain.items):
+            for one in domain.sets:
+                sets.setdefault(one, []).append(number)
             by_kind = {"full": self._full, "domain": self._suffixes, "keyword": by_keyword, "dotless": by_keyword}
             for entry in domain.entries:
                 by_kind[entry.kind].setdefault(entry.text, []).append(number)
@@ -118,6 +128,8 @@ class RuleIndex:
             for parent in parents(name):
                 if parent in suffixes:
                     found += suffixes[parent]
+        if self._lists is not None:
+            self._lists.find(name, found)
         if self._grams:
             grams = self._grams
             for piece in pieces(name, self._gram_lengths):
@@ -125,8 +137,10 @@ class RuleIndex:
                     found += grams[piece]
 
 
-def _is_fileable(entry: DomainEntry) -> bool:
-    return entry.kind != "regexp" and bool(entry.text)
+def _is_fileable(item: DomainItem) -> bool:
+    if isinstance(item, DomainEntry):
+        return item.kind != "regexp" and bool(item.text)
+    return True
 
 
 def _only(rule: Rule, kind: type[_C]) -> _C | None:

@@ -131,7 +131,6 @@ def test_the_top_level_is_checked(text: str, line: str) -> None:
         "metrics",
         "transport",
         "env",
-        "geodata",
         "version",
     ],
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from proxycore.document.load import DocumentError, load_texts
 from proxycore.routing.seen import AttributesCondition, LocalOsCondition, ProtocolCondition, VlessRouteCondition
 from tests.proxycore.document.reading import lines_of, read
+from tests.proxycore.routing.requests import request
+from tests.support.dat_files import geosite
 
 
 def document(rules: str, routing: str = "") -> str:
@@ -15,8 +20,8 @@ def document(rules: str, routing: str = "") -> str:
 @pytest.mark.parametrize(
     ("rule", "path", "message"),
     [
-        ('{"domain": ["a", "geosite:cn"]}', "domain[1]", "`geosite:` lists are known to Xray, not run by this version"),
-        ('{"domain": "a,ext:f:cn"}', "domain", "`ext:` lists are known to Xray, not run by this version"),
+        ('{"domain": ["a", "geosite:"]}', "domain[1]", "`geosite:` must name a list"),
+        ('{"domain": "a,ext:f"}', "domain", "`ext:file:code` is expected"),
         ('{"domain": ["fulll:a"]}', "domain[0]", "`fulll:` is no kind of domain entry; did you mean `full:`?"),
         (
             '{"domain": ["regexp:("]}',
@@ -26,7 +31,7 @@ def document(rules: str, routing: str = "") -> str:
         ('{"domain": [""]}', "domain[0]", "the entry is empty"),
         ('{"domain": "a, b"}', "domain", "the entry has blanks around it, which Xray takes for a part of it"),
         ('{"domain": 5}', "domain", "a list, or text with commas, is expected"),
-        ('{"ip": ["geoip:private"]}', "ip[0]", "`geoip:` lists are known to Xray, not run by this version"),
+        ('{"ip": ["geoip:!"]}', "ip[0]", "`geoip:` must name a list"),
         ('{"ip": ["10.0.0.0/33"]}', "ip[0]", "the prefix length must be a number from 0 to 32"),
         ('{"source": ["x"]}', "source[0]", "an IP address or a CIDR block such as 10.0.0.0/8 is expected"),
         ('{"port": 70000}', "port", "a port must be from 0 to 65535"),
@@ -56,7 +61,7 @@ def test_what_is_wrong_with_a_rule_is_told_at_its_entry(rule: str, path: str, me
 
 
 def test_an_entry_of_the_text_form_is_placed_at_the_text() -> None:
-    assert lines_of(document('{"outboundTag": "d", "domain": "a,geosite:cn"}'))[0].startswith("a.json:1:55: error: ")
+    assert lines_of(document('{"outboundTag": "d", "domain": "a,geosite:"}'))[0].startswith("a.json:1:55: error: ")
 
 
 def test_a_rule_needs_a_matcher_and_an_outbound() -> None:
@@ -129,3 +134,19 @@ def test_matchers_of_what_was_seen_are_read() -> None:
 def test_a_pattern_of_an_attribute_that_may_take_very_long_is_noted() -> None:
     (line,) = lines_of(document('{"outboundTag": "d", "attrs": {"host": "^(a+)+$"}}'))
     assert line.split(": ", 1)[1].startswith("warning: routing.rules[0].attrs.host: a repetition inside a repetition")
+
+
+def test_lists_are_read_from_the_folder_that_the_environment_names(tmp_path: Path) -> None:
+    (tmp_path / "geosite.dat").write_bytes(geosite({"ADS": ["domain:ads.example"]}))
+    rules = '{"outboundTag": "d", "domain": ["geosite:ads", "geosite:adz"]}, {"outboundTag": "d", "ip": "geoip:!private"}'
+    environ = {"XRAY_LOCATION_ASSET": str(tmp_path)}
+    with pytest.raises(DocumentError) as caught:
+        load_texts([("a.json", document(rules))], environ=environ)
+    message = f'routing.rules[0].domain[1]: {tmp_path}/geosite.dat has no list "adz"; near to it are ads'
+    assert [problem.render() for problem in caught.value.problems] == [f"a.json:1:71: error: {message}"]
+    router = load_texts([("a.json", document(rules.replace(', "geosite:adz"', "")))], environ=environ).document.router()
+    assert router.explain(request("x.ads.example"))[-1].why == (
+        "the domain x.ads.example fits geosite:ads (domain:ads.example): goes to d"
+    )
+    assert router.first_match(request("8.8.8.8")) is router.rules[1]
+    assert router.first_match(request("10.0.0.1")) is None

@@ -59,7 +59,7 @@ def test_a_mapped_target_counts_as_ipv4() -> None:
         ("10.0.0.0/255.0.0.0", "the prefix length must be a number from 0 to 32"),
         ("::/129", "the prefix length must be a number from 0 to 128"),
         ("::/", "the prefix length must be a number from 0 to 128"),
-        ("!geoip:cn", "`geoip:` lists are known to Xray, not run by this version"),
+        ("!geoip:cn", "a list such as `geoip:` cannot be used here"),
     ],
 )
 def test_an_entry_that_means_nothing_is_refused(entry: str, reason: str) -> None:

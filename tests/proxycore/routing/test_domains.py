@@ -58,7 +58,7 @@ def test_an_entry_matches_as_in_xray(entry: str, host: str, expected: bool) -> N
         ("regexp:[[:alpha:]]", "character classes such as [[:alpha:]] are not supported; write [a-z]"),
         ("regexp:" + "a" * 4097, "the pattern is longer than 4096 characters"),
         ("dotless:a.b", "the text after `dotless:` must not contain a dot"),
-        ("geosite:cn", "`geosite:` lists are known to Xray, not run by this version"),
+        ("geosite:cn", "a list such as `geosite:` cannot be used here"),
         ("keywrod:a", "`keywrod:` is no kind of domain entry; did you mean `keyword:`?"),
         ("a.b:443", "`a.b:` is no kind of domain entry"),
     ],
