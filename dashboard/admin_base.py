@@ -6,16 +6,22 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
-    UnfoldAdminPasswordWidget as PasswordInput,
-)
-from unfold.widgets import (
-    UnfoldAdminTextareaWidget as Textarea,
-)
-from unfold.widgets import (
-    UnfoldAdminTextInputWidget as TextInput,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
+NumberInput = UnfoldAdminIntegerFieldWidget
+PasswordInput = UnfoldAdminPasswordWidget
+Select = UnfoldAdminSelectWidget
+Switch = UnfoldBooleanSwitchWidget
+Textarea = UnfoldAdminTextareaWidget
+TextInput = UnfoldAdminTextInputWidget
+
 __all__ = [
-    "AdminPasswordChangeForm", "ModelAdmin", "PasswordInput", "StackedInline", "TabularInline", "TextInput", "Textarea",
-    "UserChangeForm", "UserCreationForm", "action", "display",
+    "AdminPasswordChangeForm", "ModelAdmin", "NumberInput", "PasswordInput", "Select", "StackedInline", "Switch", "TabularInline",
+    "TextInput", "Textarea", "UserChangeForm", "UserCreationForm", "action", "display",
 ]  # fmt: skip

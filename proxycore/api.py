@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import WithDefaultSchema
 
 from proxycore.document.lint.cores import parse_core
 from proxycore.document.lint.finding import Finding
@@ -12,10 +17,14 @@ from proxycore.document.lint.fixing import Fixed, fix_texts
 from proxycore.document.lint.linting import lint_texts
 from proxycore.document.load import load_document
 from proxycore.document.problems import DocumentError, Problem
+from proxycore.document.stream_settings import StreamSettings
 from proxycore.protocols import all_protocols
 from proxycore.protocols.base import Settings
 
-__all__ = ["Finding", "Fixed", "Problem", "ProtocolDescription", "check_text", "describe_protocols", "fix", "lint"]
+__all__ = [
+    "Finding", "Fixed", "Problem", "ProtocolDescription", "check_text", "describe_protocols", "describe_stream_settings", "fix",
+    "lint",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,20 @@ def describe_protocols() -> list[ProtocolDescription]:
         )
         for _, spec in sorted(specs.items())
     ]
+
+
+def describe_stream_settings() -> dict[str, Any]:
+    """The JSON Schema of `streamSettings`: transports, TLS and socket options, of inbounds and outbounds alike."""
+    return StreamSettings.model_json_schema(by_alias=True, schema_generator=_WithoutDefaults)
+
+
+class _WithoutDefaults(GenerateJsonSchema):
+    """Leaves out defaults that are whole models: their own fields have them already, and some cannot be written as JSON."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
+        if isinstance(schema.get("default"), BaseModel | tuple | StrEnum):
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
 
 
 def _schema(model: type[Settings]) -> dict[str, Any]:

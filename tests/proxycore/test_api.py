@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxycore.api import check_text, describe_protocols
+from proxycore.api import check_text, describe_protocols, describe_stream_settings
 
 
 def test_a_text_is_checked_without_raising() -> None:
@@ -27,3 +27,9 @@ def test_what_is_refused_is_not_offered() -> None:
     freedom = next(one for one in describe_protocols() if one.name == "freedom")
     assert freedom.outbound is not None
     assert set(freedom.outbound["properties"]) == {"redirect", "targetStrategy", "userLevel"}
+
+
+def test_the_stream_settings_are_described_without_a_warning() -> None:
+    schema = describe_stream_settings()
+    assert {"security", "wsSettings", "httpupgradeSettings", "tlsSettings", "sockopt", "rawSettings"} <= set(schema["properties"])
+    assert schema["$defs"]["SockoptSettings"]["properties"]["tcpUserTimeout"]["minimum"] == 0
