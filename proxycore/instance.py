@@ -22,6 +22,7 @@ from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, resolve
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
+from proxycore.net.unix import UnixAddress, bind_unix
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dial, Inbound, InboundContext, Outbound, OutboundContext, Strategy
 from proxycore.reverse import dialect
@@ -174,7 +175,7 @@ class Instance:
         dialer = Dialer(self._poller, self._wheel, self._clients, is_carrier=False, resolve=self._resolve)
         context = InboundContext(
             entry.tag, entry.path, dispatcher, self._wheel, time.time, ports[0] if ports else 0,
-            join_tunnel=self._join_tunnel, dial=dialer.dial,
+            join_tunnel=self._join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix,
         )
         inbound: Inbound = entry.side.build(entry.settings, context)
         self._inbounds.append(inbound)
@@ -183,6 +184,12 @@ class Instance:
         census = self._carriers if entry.spec.is_carrier else self._clients
         accept = through_server(server_layers(entry.stream, entry.path, self._wheel), inbound.accept)
         options = None if entry.stream.sockopt == PLAIN.sockopt else Sockopt(entry.stream.sockopt)
+        if isinstance(entry.listen, UnixAddress):
+            sock, clean_up = bind_unix(entry.listen, f"{entry.path}.listen")
+            is_carrier = entry.spec.is_carrier
+            self._listeners.append(
+                Listener(self._poller, self._wheel, census, sock, accept, is_carrier=is_carrier, clean_up=clean_up))
+            _log.info("%s: listening on %s", entry.tag or entry.path, entry.listen)
         for port in ports:
             for network in sorted(inbound.networks):
                 if network == "tcp":

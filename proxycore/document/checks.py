@@ -7,7 +7,8 @@ from functools import partial
 
 from proxycore.destination import Destination, Request
 from proxycore.document.jsonc import Loc
-from proxycore.document.model import Bridge, Inbound, Outbound
+from proxycore.document.listening import check_listeners
+from proxycore.document.model import Bridge, Outbound
 from proxycore.document.nearest import did_you_mean
 from proxycore.document.places import parse_path, render_path
 from proxycore.document.report import Report
@@ -18,7 +19,6 @@ from proxycore.routing.domains import may_backtrack
 from proxycore.routing.router import Router
 from proxycore.routing.rule import Rule
 
-_MAX_COMPARED_LISTENERS = 2000      # pairs of inbounds with more port ranges than this are not compared
 _SLOW_PATTERN = "a repetition inside a repetition: on some names this pattern may take very long"
 TagPlaces = dict[str, Loc]
 
@@ -37,7 +37,7 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     bridges |= _provided_inbounds(found, inbounds, report)
     _check_bridge_tags(found.bridges.values(), inbounds, report)
     _check_cautions(found, report)
-    _check_ports(list(found.inbounds.values()), report)
+    check_listeners(list(found.inbounds.values()), report)
     _check_outbounds(sections, found, report)
     _check_chains(found, outbounds, report)
     raw_rules = _listed(sections.get("routing"), "rules")
@@ -105,42 +105,6 @@ def _check_bridge_tags(bridges: Iterable[Bridge], inbounds: TagPlaces, report: R
         if bridge.tag in inbounds:
             message = f'rules cannot tell this bridge from the inbound "{bridge.tag}"'
             report.warn((*parse_path(bridge.path), "tag"), message)
-
-
-def _networks(inbound: Inbound) -> frozenset[str]:
-    """What the inbound listens for; protocols that can listen for UDP have `networks` in their settings."""
-    return frozenset(getattr(inbound.settings, "networks", ("tcp",)))
-
-
-def _check_ports(inbounds: Sequence[Inbound], report: Report) -> None:
-    """Two inbounds cannot listen on the same address and port for the same network."""
-    listeners = sorted(
-        (network, low, high, number)
-        for number, inbound in enumerate(inbounds) for network in _networks(inbound) for low, high in inbound.ports
-    )
-    if len(listeners) > _MAX_COMPARED_LISTENERS:
-        return
-    told: set[tuple[int, int]] = set()
-    for position, (network, low, high, number) in enumerate(listeners):
-        for other_network, other_low, _, other_number in listeners[position + 1 :]:
-            if other_network != network or other_low > high:
-                break
-            first, second = sorted((number, other_number))
-            if first == second or (first, second) in told or not _share_address(inbounds[first], inbounds[second]):
-                continue
-            told.add((first, second))
-            port = max(low, other_low)
-            message = f"{inbounds[first].path} listens on {network} port {port} of the same address already"
-            report.error((*parse_path(inbounds[second].path), "port"), message)
-
-
-def _share_address(one: Inbound, other: Inbound) -> bool:
-    """Whether listening for one port fails for the second of them: the same address, or all addresses of its family."""
-    if one.listen == other.listen or one.listen is None or other.listen is None:
-        return True
-    if one.listen.version != other.listen.version:
-        return False
-    return one.listen.is_unspecified or other.listen.is_unspecified
 
 
 def _check_outbounds(sections: Mapping[str, object], found: Sections, report: Report) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field, PlainValidator, ValidationInfo
 from proxycore.destination import IPAddress, unmapped
 from proxycore.document.shape import Shape
 from proxycore.document.stream_settings import Sniffing, StreamSettings
+from proxycore.net.unix import UnixAddress, is_unix, parse_unix
 from proxycore.routing.ports import PortRange, parse_ports
 
 ENVIRON = "environ"         # key of the validation context: environment variables, for `env:NAME`
@@ -25,28 +26,28 @@ def read_ports(value: object, info: ValidationInfo) -> tuple[PortRange, ...]:
 PortList = Annotated[tuple[PortRange, ...], PlainValidator(read_ports)]
 
 
-def _listen(value: object) -> IPAddress | None:
+def _listen(value: object) -> IPAddress | UnixAddress | None:
     if not isinstance(value, str):
         raise ValueError("an IP address as text is expected")
     text = value.strip()
     if not text:
         return None
-    if text.startswith(("/", "@")):
-        raise ValueError("listening on a unix socket is known to Xray, not run by this version")
+    if is_unix(text):
+        return parse_unix(text)
     if text.lower() == "localhost":
         return ip_address("127.0.0.1")
     try:
         return unmapped(ip_address(text.removeprefix("[").removesuffix("]")))
     except ValueError:
-        raise ValueError('an IP address of this host or "localhost" is expected') from None
+        raise ValueError('an IP address of this host, "localhost" or the path of a unix socket is expected') from None
 
 
 class InboundShape(Shape):
-    """`listen` None: all addresses, IPv4 and IPv6."""
+    """`listen` None: all addresses, IPv4 and IPv6. `port` may be missing only beside a unix socket, which has none."""
 
     tag: str = ""
-    listen: Annotated[IPAddress | None, PlainValidator(_listen)] = None
-    port: PortList
+    listen: Annotated[IPAddress | UnixAddress | None, PlainValidator(_listen)] = None
+    port: PortList | None = None
     protocol: str
     settings: dict[str, Any] = Field(default_factory=dict)
     stream_settings: StreamSettings | None = None

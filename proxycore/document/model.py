@@ -17,6 +17,7 @@ from proxycore.document.problems import Problem
 from proxycore.document.report import Report
 from proxycore.document.reverse import Dialect
 from proxycore.document.stream_settings import PLAIN, StreamSettings
+from proxycore.net.unix import UnixAddress
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
 from proxycore.routing.ports import PortRange
 from proxycore.routing.router import Router
@@ -25,11 +26,12 @@ from proxycore.routing.rule import Rule
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Listens on every port of `ports` (0 is not among them). `listen` None: all addresses, IPv4 and IPv6."""
+    """Listens on every port of `ports` (0 is not among them). `listen` None: all addresses, IPv4 and IPv6; with a unix
+    socket there are no ports."""
 
     path: str
     tag: str
-    listen: IPAddress | None
+    listen: IPAddress | UnixAddress | None
     ports: tuple[PortRange, ...]
     spec: ProtocolSpec
     side: InboundSide

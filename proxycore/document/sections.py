@@ -9,6 +9,7 @@ from typing import Any
 from proxycore.document.entries import ASSETS
 from proxycore.document.inbound import ENVIRON, InboundShape
 from proxycore.document.jsonc import Loc
+from proxycore.document.listening import listened_ports
 from proxycore.document.log import Log
 from proxycore.document.model import Bridge, Inbound, Outbound, Portal
 from proxycore.document.outbound import OutboundShape
@@ -93,9 +94,7 @@ class SectionReader:
         if shape is None:
             return None
         check_stream(shape.stream_settings, entry, loc, self._report, is_inbound=True)
-        ports = tuple((max(low, 1), high) for low, high in shape.port if high > 0)
-        if not ports or ports != shape.port:
-            self._report.warn((*loc, "port"), "nothing listens on port 0")
+        ports = listened_ports(shape, settings, loc, self._report)
         if spec is None or side is None or settings is None:
             return None
         return Inbound(render_path(loc), shape.tag, shape.listen, ports, spec, side, settings, shape.stream_settings or PLAIN)

@@ -18,6 +18,7 @@ from proxycore.net import liveness
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
+from proxycore.net.unix import system_name
 from proxycore.net.wheel import Wheel
 
 RACE_DELAY_S = 0.25
@@ -108,7 +109,7 @@ class Dialer:
         return stream
 
     def dial_unix(self, name: str) -> SocketStream:
-        """The same to a unix socket: a file, or abstract with a leading "@"."""
+        """The same to a unix socket: a file's path, or an abstract name (`@name`, `@@name`)."""
         stream = SocketStream(self._poller, self._wheel, self._census, None)
         self._poller.call_soon(_connect_unix, stream, name)
         return stream
@@ -127,7 +128,7 @@ class Dialer:
 def _connect_unix(stream: SocketStream, name: str) -> None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        sock.connect("\0" + name[1:] if name.startswith("@") else name)      # never waits: it connects, or fails
+        sock.connect(system_name(name))     # never waits: it connects, or fails
     except OSError as error:
         sock.close()
         stream.fail(DialError(name, os.strerror(error.errno) if error.errno else str(error)))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import os
 import socket
-import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from proxycore.destination import HostPort
@@ -83,49 +80,12 @@ def bind(
     return sock
 
 
-def bind_unix(name: str, mode: int | None, path: str) -> socket.socket:
-    """A listening unix socket: `name` is a file, or abstract with a leading "@". A socket file that nobody listens on any
-    more is replaced.
-
-    Raises: ConfigError at `path`.
-    """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        if name.startswith("@"):
-            sock.bind("\0" + name[1:])
-        else:
-            _remove_stale(name)
-            sock.bind(name)
-            if mode is not None:
-                os.chmod(name, mode)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(path, f"{name} is already taken by another program") from None
-        raise ConfigError(path, f"cannot listen on {name}: {os.strerror(error.errno) if error.errno else error}") from None
-    return sock
-
-
-def _remove_stale(name: str) -> None:
-    """Remove a socket's file that a program left behind. Raises OSError, also where somebody listens on it."""
-    file = Path(name)
-    if not file.exists() or not stat.S_ISSOCK(file.stat().st_mode):
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
-        code = probe.connect_ex(name)
-    if code != errno.ECONNREFUSED:
-        raise OSError(errno.EADDRINUSE, "in use")
-    file.unlink()
-
-
 class Listener:
     """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
 
     __slots__ = (
-        "_accept", "_census", "_family", "_interest", "_is_carrier", "_local", "_options", "_poller", "_resume", "_sock",
-        "_wheel",
+        "_accept", "_census", "_clean_up", "_family", "_interest", "_is_carrier", "_local", "_options", "_poller", "_resume",
+        "_sock", "_wheel",
     )
 
     def __init__(
@@ -138,8 +98,11 @@ class Listener:
         *,
         is_carrier: bool,
         options: ListenOptions | None = None,
+        clean_up: Callable[[], None] | None = None,
     ) -> None:
+        """`clean_up` is called once `sock` has been closed."""
         self._census = census
+        self._clean_up = clean_up
         self._poller = poller
         self._wheel = wheel
         self._sock = sock
@@ -168,11 +131,9 @@ class Listener:
             self._resume = None
         if self._sock.fileno() >= 0:
             self._set_interest(0)
-            name = self._sock.getsockname()
             self._sock.close()
-            if self._family == socket.AF_UNIX and isinstance(name, str):
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
+            if self._clean_up is not None:
+                self._clean_up()
 
     def on_events(self, events: int) -> None:
         for _ in range(ACCEPTS_PER_WAKE):

@@ -90,6 +90,7 @@ class InboundContext:
     port: int = 0                       # the (first) listening port
     join_tunnel: JoinTunnel | None = None
     dial: Dial | None = None            # for inbounds that hand connections on by themselves
+    dial_unix: Callable[[str], Stream] | None = None    # the same, to a unix socket (its path, or `@name`)
 
 
 @dataclass(frozen=True, slots=True)

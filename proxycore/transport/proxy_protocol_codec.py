@@ -1,4 +1,5 @@
-"""The PROXY protocol's header, versions 1 and 2, as a server reads it. Source: proxy-protocol.txt of HAProxy."""
+"""The PROXY protocol's header, versions 1 and 2, as a server reads it and a client writes it. Source: proxy-protocol.txt of
+HAProxy."""
 
 from __future__ import annotations
 
@@ -13,8 +14,43 @@ from proxycore.stream import Buffer
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 MAX_V1_BYTES = 107
 MAX_V2_BYTES = 4096                 # with its TLVs, which are skipped
+MAX_PORT = 65535
 _HEAD_BYTES = 16
 _V4, _V6 = struct.Struct(">4s4sHH"), struct.Struct(">16s16sHH")
+
+
+def encode_header(version: int, source: HostPort | None, local: HostPort | None) -> bytes:
+    """The header, version 1 or 2, of a connection from `source` to `local`.
+
+    UNKNOWN (LOCAL in version 2) where one of them is not an IP address with a port: of a unix socket's client, say.
+    """
+    ends = [_ip(end) for end in (source, local)]
+    if ends[0] is None or ends[1] is None or source is None or local is None:
+        return b"PROXY UNKNOWN\r\n" if version == 1 else SIGNATURE + b"\x20\x00\x00\x00"
+    first, second = ends[0], ends[1]
+    if isinstance(first, IPv6Address) or isinstance(second, IPv6Address):       # both of one family
+        first, second = _as_v6(first), _as_v6(second)
+        family, byte, form = "TCP6", 0x21, _V6
+    else:
+        family, byte, form = "TCP4", 0x11, _V4
+    if version == 1:
+        return f"PROXY {family} {first} {second} {source[1]} {local[1]}\r\n".encode()
+    body = form.pack(first.packed, second.packed, source[1], local[1])
+    return SIGNATURE + bytes((0x21, byte)) + len(body).to_bytes(2, "big") + body
+
+
+def _ip(end: HostPort | None) -> IPv4Address | IPv6Address | None:
+    if end is None or not 0 <= end[1] <= MAX_PORT:
+        return None
+    try:
+        ip = ip_address(end[0].partition("%")[0])
+    except ValueError:
+        return None
+    return None if ip.is_unspecified else ip
+
+
+def _as_v6(ip: IPv4Address | IPv6Address) -> IPv6Address:
+    return ip if isinstance(ip, IPv6Address) else IPv6Address(f"::ffff:{ip}")
 
 
 class Proxied(NamedTuple):
@@ -89,6 +125,6 @@ class ProxyHeaderReader:
 
 def _port(text: str) -> int:
     """Raises ValueError."""
-    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= MAX_PORT):
         raise ValueError("no port")
     return int(text)

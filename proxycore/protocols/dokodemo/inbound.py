@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from proxycore.destination import Destination, HostPort, IPAddress, Network, Request, parse_host
+from proxycore.net.listen import UNIX_ADDRESS
 from proxycore.protocols.base import Inbound, InboundContext
 from proxycore.protocols.dokodemo.settings import DokodemoSettings
 from proxycore.stream import PacketStream, Stream
@@ -39,6 +40,6 @@ class DokodemoInbound(Inbound):
 def _this_host(local: HostPort) -> str | IPAddress:
     """The loopback address of the family that the client came by."""
     host = parse_host(local[0])
-    if isinstance(host, str):
+    if isinstance(host, str) or local == UNIX_ADDRESS:
         return "localhost"
     return ip_address("127.0.0.1" if host.version == 4 else "::1")

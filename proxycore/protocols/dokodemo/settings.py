@@ -26,7 +26,7 @@ def _networks(value: object) -> object:
     names = tuple(dict.fromkeys(word.lower() for word in words if word)) or ("tcp",)
     for name in names:
         if name == "unix":
-            raise ValueError("the network unix is known to Xray, not run by this version")
+            raise ValueError("to listen on a unix socket, write its path into the inbound's \"listen\"; the network is tcp then")
         if name not in ("tcp", "udp"):
             raise ValueError(f'"{name[:40]}" is no network; tcp and udp are')
     return names
@@ -84,6 +84,11 @@ class DokodemoSettings(Settings):
             except ValueError as error:
                 raise ValueError(f"for port {port}: {error}") from None
         return value
+
+    @property
+    def needs_a_port(self) -> bool:
+        """Whether the port that a client came in by is needed to know where it goes."""
+        return not self.port and not self.follow_redirect
 
     def target(self, local_port: int) -> tuple[str | IPAddress | None, int]:
         """Where a client goes that came in by `local_port`; host None: to this host, in the family it came by."""

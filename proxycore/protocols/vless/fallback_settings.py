@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from proxycore.destination import Destination, parse_host
+from proxycore.net.unix import is_unix, parse_unix_name
 from proxycore.protocols.base import Settings
 
 LOCALHOST = "localhost"
-_UNIX = "a unix socket is known to Xray, not run by this version"
 
 
 def _path(value: str) -> str:
@@ -19,16 +19,16 @@ def _path(value: str) -> str:
     return value
 
 
-def _target(dest: int | str) -> Destination:
-    """Raises ValueError with one sentence."""
+def _target(dest: int | str) -> Destination | str:
+    """Where `dest` leads, as text if it is a unix socket. Raises ValueError with one sentence."""
     text = str(dest)
-    if text.startswith(("/", "@")):
-        raise ValueError(_UNIX)
+    if is_unix(text):
+        return parse_unix_name(text)
     if text == "serve-ws-none":
         raise ValueError('"serve-ws-none" is known to Xray, not run by this version')
     host, colon, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535) or (colon and not host):
-        raise ValueError('a port, or "host:port", is expected')
+        raise ValueError('a port, "host:port" or the path of a unix socket is expected')
     return Destination("tcp", parse_host(host) if colon else LOCALHOST, int(port))
 
 
@@ -38,8 +38,8 @@ class Fallback(Settings):
     name: str = Field(default="", description="Server name (SNI) of TLS, or a part of it.")
     alpn: str = Field(default="", description="Protocol that was agreed on in TLS.")
     path: Annotated[str, AfterValidator(_path)] = Field(default="", description="Path of the first HTTP/1 request.")
-    dest: int | str = Field(description='Port of this host, or "host:port".')
-    type: Literal["", "tcp"] = Field(default="", description="May be left out.")
+    dest: int | str = Field(description='Port of this host, "host:port", or a unix socket: its path or "@name".')
+    type: Literal["", "tcp", "unix"] = Field(default="", description="May be left out.")
     xver: Annotated[int, Field(ge=0, le=2)] = Field(default=0, description="Version of the PROXY protocol to say; 0: none.")
 
     @field_validator("dest")
@@ -48,13 +48,13 @@ class Fallback(Settings):
         _target(value)
         return value
 
-    @field_validator("xver")
-    @classmethod
-    def _says_nothing(cls, value: int) -> int:
-        if value:
-            raise ValueError("saying the PROXY protocol to a fallback is known to Xray, not run by this version")
-        return value
+    @model_validator(mode="after")
+    def _type_is_that_of_dest(self) -> Self:
+        if self.type and (self.type == "unix") != isinstance(self.target, str):
+            raise ValueError(f'type is "{self.type}", and dest is another kind of address; type may be left out')
+        return self
 
     @property
-    def target(self) -> Destination:
+    def target(self) -> Destination | str:
+        """Text: the name of a unix socket."""
         return _target(self.dest)

@@ -15,6 +15,7 @@ from proxycore.protocols.vless.settings import VlessInboundSettings
 from proxycore.protocols.vless.stream_faces import AnswerFace
 from proxycore.protocols.vless.users import Credential, Users
 from proxycore.stream import NULL_STREAM, Buffer, Stream
+from proxycore.transport.proxy_protocol_codec import encode_header
 
 HANDSHAKE_TIMEOUT_S = 60            # from the connection to the end of its header
 FALLBACK_BELOW_BYTES = 18           # a first read shorter than this is no VLESS, where there are fallbacks
@@ -63,13 +64,17 @@ class VlessInbound(Inbound):
 
     def fall_back(self, received: Buffer, lower: Stream, source: HostPort, local: HostPort) -> bool:
         """Join `lower`, of which `received` has been read, to where the fallbacks say; False if they do not."""
-        if self.fallbacks is None or self._context.dial is None:
+        context = self._context
+        if self.fallbacks is None or context.dial is None or context.dial_unix is None:
             return False
         fallback = self.fallbacks.choose(lower, received)
         if fallback is None:
             return False
-        out = self._context.dial(fallback.target)
+        target = fallback.target
+        out = context.dial_unix(target) if isinstance(target, str) else context.dial(target)
         out.peer, lower.peer = lower, out
+        if fallback.xver:
+            out.write(encode_header(fallback.xver, source, local))
         out.write(received)
         return True
 

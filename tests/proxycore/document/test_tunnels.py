@@ -71,8 +71,8 @@ def test_cautions_of_settings_are_warnings() -> None:
     ({"decryption": "mlkem768x25519plus.native.600s.k"}, "inbounds[0].settings.decryption", "not run by this version"),
     ({"clients": [{"id": UUID, "flow": "xtls-rprx-vision"}]}, "inbounds[0].settings.clients[0].flow", "not run by this version"),
     ({"clients": [{"id": UUID, "encryption": "none"}]}, "inbounds[0].settings.clients[0].encryption", "belongs to outbounds"),
-    ({"fallbacks": [{"dest": "/run/web.sock"}]}, "inbounds[0].settings.fallbacks[0].dest", "unix socket"),
-    ({"fallbacks": [{"dest": 80, "xver": 1}]}, "inbounds[0].settings.fallbacks[0].xver", "PROXY protocol"),
+    ({"fallbacks": [{"dest": "serve-ws-none"}]}, "inbounds[0].settings.fallbacks[0].dest", "not run by this version"),
+    ({"fallbacks": [{"dest": 80, "xver": 3}]}, "inbounds[0].settings.fallbacks[0].xver", "must be at most 2"),
 ])
 def test_what_is_not_run_is_refused_at_its_place(change: dict[str, Any], path: str, reason: str) -> None:
     [(severity, at, message)] = problems([vless_in(**change)], [], {"port": "80", "outboundTag": "direct"})

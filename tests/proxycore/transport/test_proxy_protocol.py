@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxycore.destination import HostPort
 from proxycore.errors import LimitError, PeerError
 from proxycore.net.wheel import Wheel
 from proxycore.transport.proxy_protocol import ProxyProtocolServer
-from proxycore.transport.proxy_protocol_codec import Proxied, ProxyHeaderReader
+from proxycore.transport.proxy_protocol_codec import Proxied, ProxyHeaderReader, encode_header
 from tests.proxycore.transport.joined import SOURCE, accepted, wheel_of
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -98,3 +101,30 @@ def test_a_connection_without_the_header_ends_at_once_and_a_silent_one_after_ten
     wheel_of(2, wheel)
     assert wire.server.is_closed
     assert served.upper is None
+
+
+@pytest.mark.parametrize(("version", "source", "local", "header"), [
+    (1, ("192.0.2.7", 4096), ("192.0.2.8", 443), b"PROXY TCP4 192.0.2.7 192.0.2.8 4096 443\r\n"),
+    (1, ("2001:db8::1", 1), ("2001:db8::2", 65535), b"PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n"),
+    (2, ("192.0.2.7", 1), ("::2", 2),
+     SIGNATURE + b"\x21\x21\x00\x24" + bytes(10) + b"\xff\xff\xc0\x00\x02\x07" + bytes(15) + b"\x02" + b"\x00\x01\x00\x02"),
+    (1, None, ("192.0.2.8", 443), b"PROXY UNKNOWN\r\n"),
+    (1, ("0.0.0.0", 0), ("0.0.0.0", 0), b"PROXY UNKNOWN\r\n"),
+    (1, ("visitor", 1), ("192.0.2.8", 443), b"PROXY UNKNOWN\r\n"),
+    (2, ("192.0.2.7", 4096), ("192.0.2.8", 443), V2),
+    (2, ("::1", 1), ("::2", 2), V6),
+    (2, ("192.0.2.7", 4096), None, V2_LOCAL),
+])
+def test_a_header_is_written(version: int, source: HostPort | None, local: HostPort | None, header: bytes) -> None:
+    assert encode_header(version, source, local) == header
+
+
+@given(st.sampled_from([1, 2]), st.ip_addresses(), st.ip_addresses(), st.integers(0, 65535), st.integers(0, 65535))
+def test_what_is_written_can_be_read(version: int, source: Any, local: Any, source_port: int, local_port: int) -> None:
+    header = encode_header(version, (str(source), source_port), (str(local), local_port))
+    found = ProxyHeaderReader().feed(header)
+    assert found is not None
+    if source.is_unspecified or local.is_unspecified:
+        assert found == Proxied(None, None)
+    elif source.version == local.version:
+        assert found == Proxied((str(source), source_port), (str(local), local_port))

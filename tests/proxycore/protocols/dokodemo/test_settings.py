@@ -54,7 +54,7 @@ def test_networks_are_a_list_or_a_text(value: object, networks: tuple[str, ...])
     ("settings", "reason"),
     [
         ({"followRedirect": True}, "following a redirect is known to Xray, not run by this version"),
-        ({"network": "tcp,unix"}, "the network unix is known to Xray, not run by this version"),
+        ({"network": "tcp,unix"}, "to listen on a unix socket, write its path"),
         ({"network": "tpc"}, '"tpc" is no network; tcp and udp are'),
         ({"network": 5}, 'a list, or text such as "tcp,udp", is expected'),
         ({"address": "env:X"}, "an address from an environment variable is known to Xray, not run by this version"),

@@ -118,8 +118,35 @@ def test_a_target_is_a_port_or_a_host_with_one(dest: int | str, target: Destinat
 
 @pytest.mark.parametrize(("fallback", "reason"), [
     ({"dest": 0}, "a port"), ({"dest": "host"}, "a port"), ({"dest": ":80"}, "a port"), ({"dest": 70000}, "a port"),
-    ({"dest": "/run/a.sock"}, "unix socket"), ({"dest": "@a"}, "unix socket"), ({"dest": "serve-ws-none"}, "not run"),
+    ({"dest": "@"}, "names no unix socket"), ({"dest": "/" + "a" * 107}, "at most 107 bytes; this has 108"),
+    ({"dest": "serve-ws-none"}, "not run"), ({"dest": "/run/a.sock", "type": "tcp"}, "another kind"),
+    ({"dest": 80, "type": "unix"}, "another kind"),
     ({"dest": 80, "path": "a"}, "begin with"), ({"dest": 80, "xver": 3}, "less than or equal to 2"), ({}, "Field required")])
 def test_what_cannot_be_done_is_refused_by_name(fallback: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Fallback.model_validate(fallback)
+
+
+@pytest.mark.parametrize("dest", ["/run/web.sock", "@web", "@@web"])
+def test_a_unix_socket_is_dialled_by_its_name(dest: str) -> None:
+    server = Server(fallbacks=[{"dest": dest, "type": "unix"}])
+    client = accepted(server)
+    client.peer.write(GET)
+    [(name, website)] = server.dialled
+    assert name == dest
+    assert website.take() == GET
+
+
+@pytest.mark.parametrize(("xver", "header"), [
+    (1, b"PROXY TCP4 192.0.2.7 192.0.2.1 50000 443\r\n"),
+    (2, b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc0\x00\x02\x01\xc3\x50\x01\xbb"),
+])
+@pytest.mark.parametrize("dest", [8081, "/run/web.sock"])
+def test_the_proxy_protocol_comes_before_the_first_byte(dest: int | str, xver: int, header: bytes) -> None:
+    server = Server(fallbacks=[{"dest": dest, "xver": xver}])
+    client = accepted(server)
+    client.peer.write(GET)
+    [(_, website)] = server.dialled
+    assert website.take() == header + GET
+    client.peer.write(b"more")
+    assert website.take() == b"more"

@@ -31,11 +31,12 @@ class Server:
         self.wheel = Wheel()
         self.dispatcher = RecordingDispatcher()
         self.joined: list[tuple[str, Request, RecordingStream]] = []
-        self.dialled: list[tuple[Destination, RecordingStream]] = []
+        self.dialled: list[tuple[Destination | str, RecordingStream]] = []       # text: a unix socket
         document = {"decryption": "none", **settings, "clients": list(clients) or [
             {"id": UUID, "email": "alice", "level": 2}, {"id": TUNNEL_UUID, "email": "bridge", "reverse": {"tag": "home"}}]}
         self.inbound = VlessInbound(VlessInboundSettings.model_validate(document), InboundContext(
-            "in", "inbounds[0]", self.dispatcher, self.wheel, lambda: 0.0, join_tunnel=self._join, dial=self._dial))
+            "in", "inbounds[0]", self.dispatcher, self.wheel, lambda: 0.0, join_tunnel=self._join, dial=self._dial,
+            dial_unix=self._dial_unix))
 
     def accept(self, stream: Stream) -> None:
         self.inbound.accept(stream, CLIENT, LISTENER)
@@ -52,6 +53,11 @@ class Server:
     def _dial(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
         far = RecordingStream()
         self.dialled.append((destination, far))
+        return far
+
+    def _dial_unix(self, name: str) -> Stream:
+        far = RecordingStream()
+        self.dialled.append((name, far))
         return far
 
 
