@@ -11,20 +11,40 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import WithDefaultSchema
 
+from proxycore.document.comments import Comment, Place, comments_of, write_jsonc
+from proxycore.document.jsonc import JsonError, Loc, Parsed, parse
 from proxycore.document.lint.cores import parse_core
 from proxycore.document.lint.finding import Finding
 from proxycore.document.lint.fixing import Fixed, fix_texts
 from proxycore.document.lint.linting import lint_texts
 from proxycore.document.load import load_document
+from proxycore.document.places import parse_path, render_path
 from proxycore.document.problems import DocumentError, Problem
 from proxycore.document.stream_settings import StreamSettings
 from proxycore.protocols import all_protocols
 from proxycore.protocols.base import Settings
 
 __all__ = [
-    "Finding", "Fixed", "Problem", "ProtocolDescription", "check_text", "describe_protocols", "describe_stream_settings", "fix",
+    "Comment",
+    "Finding",
+    "Fixed",
+    "JsonError",
+    "Loc",
+    "Parsed",
+    "Place",
+    "Problem",
+    "ProtocolDescription",
+    "check_text",
+    "comments_of",
+    "describe_protocols",
+    "describe_stream_settings",
+    "fix",
     "lint",
-]  # fmt: skip
+    "parse",
+    "parse_path",
+    "render_path",
+    "write_jsonc",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
     DATABASE_URL    SQLite in VAR/xrev.sqlite3; postgres://user:password@host/name is the other choice (requirements-postgres.txt)
     HTTPS           off            the site is served by https: secure cookies, redirect, HSTS
     XREV_PROXIES    0              how many proxies of ours stand in front and write X-Forwarded-For and X-Forwarded-Proto
+    XREV_ENCRYPTION_KEYS   made once, kept in VAR/encryption.key (mode 0600); several, separated by commas: the first one encrypts
     XREV_VAR        ./var          where the database and keys are kept (mode 0700)
 """
 
@@ -33,6 +34,9 @@ VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or load_or_create(VAR_DIR / "secret_key")
+# What columns are encrypted with (dashboard/keys.py); a new list needs `manage.py rotate_keys`.
+ENCRYPTION_KEYS = env.list("XREV_ENCRYPTION_KEYS", default=[])
+ENCRYPTION_KEY_FILE = VAR_DIR / "encryption.key"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [

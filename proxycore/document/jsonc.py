@@ -54,12 +54,13 @@ class JsonError(ProxyError):
 
 
 class ObjectMarks:
-    """Where an object, its keys and its values begin, as offsets into the text."""
+    """Where an object, its keys and its values begin, as offsets into the text. `end` is its closing brace."""
 
-    __slots__ = ("keys", "offset", "values")
+    __slots__ = ("end", "keys", "offset", "values")
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
+        self.end = offset
         self.keys: dict[str, int] = {}
         self.values: dict[str, Marks] = {}
 
@@ -72,12 +73,13 @@ class ObjectMarks:
 
 
 class ListMarks:
-    """Where a list and its items begin."""
+    """Where a list and its items begin. `end` is its closing bracket."""
 
-    __slots__ = ("items", "offset")
+    __slots__ = ("end", "items", "offset")
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
+        self.end = offset
         self.items: list[Marks] = []
 
 
@@ -85,22 +87,32 @@ Marks: TypeAlias = ObjectMarks | ListMarks | int
 
 
 class Parsed:
-    """What a text says: `value`, its places, and `duplicates`, for which the document is to be refused."""
+    """What a text says: `value`, its places, and `duplicates`, for which the document is to be refused.
 
-    __slots__ = ("_line_starts", "_marks", "duplicates", "value")
+    `comments` are the offsets of each comment's first character and of what follows it, in the order of the text.
+    """
 
-    def __init__(self, value: object, marks: Marks, line_starts: list[int], duplicates: list[Fault]) -> None:
+    __slots__ = ("_line_starts", "comments", "duplicates", "marks", "value")
+
+    def __init__(
+        self, value: object, marks: Marks, line_starts: list[int], duplicates: list[Fault], comments: list[tuple[int, int]]
+    ) -> None:
         self.value = value
         self.duplicates = duplicates
-        self._marks = marks
+        self.comments = comments
+        self.marks = marks
         self._line_starts = line_starts
+
+    def line(self, offset: int) -> int:
+        """The line, from 1, of an offset into the text."""
+        return bisect_right(self._line_starts, offset)
 
     def line_column(self, loc: Loc, *, of_key: bool = False) -> tuple[int, int]:
         """The place of the value at `loc`, or of its key; of what encloses it where the document has no such value.
 
         Keys are found in any letter case.
         """
-        marks = self._marks
+        marks = self.marks
         offset = _offset(marks)
         for step in loc:
             inner = _inner(marks, step)
@@ -114,7 +126,7 @@ class Parsed:
 
     def has(self, loc: Loc) -> bool:
         """Whether the document has a value at `loc`."""
-        marks: Marks | None = self._marks
+        marks: Marks | None = self.marks
         for step in loc:
             marks = _inner(marks, step) if marks is not None else None
         return marks is not None
@@ -144,10 +156,11 @@ def parse(text: str) -> Parsed:
 
 
 class _Reader:
-    __slots__ = ("_duplicates", "_line_starts", "_text")
+    __slots__ = ("_comments", "_duplicates", "_line_starts", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._comments: list[tuple[int, int]] = []
         self._duplicates: list[Fault] = []
         self._line_starts = [0]
 
@@ -168,7 +181,7 @@ class _Reader:
         end = self._skip(end)
         if end != len(text):
             raise self._error(end, f"the end of the document was expected after its first value, not {self._found(end)}")
-        return Parsed(value, marks, self._line_starts, self._duplicates)
+        return Parsed(value, marks, self._line_starts, self._duplicates, self._comments)
 
     def _error(self, offset: int, message: str) -> JsonError:
         return JsonError(Fault(*_line_column(self._line_starts, offset), message))
@@ -191,14 +204,16 @@ class _Reader:
                 return offset
             if text.startswith(("#", "//"), offset):
                 end = text.find("\n", offset)
-                offset = len(text) if end < 0 else end
+                end = len(text) if end < 0 else end
             elif text.startswith("/*", offset):
                 end = text.find("*/", offset + 2)
                 if end < 0:
                     raise self._error(offset, "this comment is never closed: `*/` was expected")
-                offset = end + 2
+                end += 2
             else:
                 return offset
+            self._comments.append((offset, end))
+            offset = end
 
     def _value(self, offset: int, depth: int) -> tuple[object, Marks, int]:
         """The value that begins at `offset`, its marks, and the offset behind it."""
@@ -249,6 +264,7 @@ class _Reader:
             values[key], marks.values[key], offset = self._value(self._skip(offset + 1), depth)
             marks.keys[key] = key_offset
             offset = self._after_item(offset, "}")
+        marks.end = offset
         return values, marks, offset + 1
 
     def _list(self, start: int, depth: int) -> tuple[object, Marks, int]:
@@ -260,6 +276,7 @@ class _Reader:
             values.append(value)
             marks.items.append(inner)
             offset = self._after_item(offset, "]")
+        marks.end = offset
         return values, marks, offset + 1
 
     def _after_item(self, offset: int, closing: str) -> int:

@@ -1,0 +1,51 @@
+"""Every choice that a column has."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What an instance is in its tunnels; derived from its entries."""
+
+    NONE = "none", "no tunnel"
+    PORTAL = "portal", "portal"
+    BRIDGE = "bridge", "bridge"
+    BOTH = "both", "portal and bridge"
+
+
+class ResetPeriod(models.TextChoices):
+    """When the data that a credential has used starts from zero again."""
+
+    NEVER = "never", "never"
+    DAILY = "daily", "every day"
+    WEEKLY = "weekly", "every week"
+    MONTHLY = "monthly", "every month"
+
+
+class TokenScope(models.TextChoices):
+    """What an API token may do; each one may do what the one before it may."""
+
+    READ = "read", "read"
+    OPERATE = "operate", "edit and publish"
+    ADMIN = "admin", "everything"
+
+
+class Verb(models.TextChoices):
+    """What was done, in the audit log."""
+
+    CREATED = "created", "created"
+    CHANGED = "changed", "changed"
+    DELETED = "deleted", "deleted"
+    ENABLED = "enabled", "enabled"
+    DISABLED = "disabled", "disabled"
+    REORDERED = "reordered", "reordered"
+    IMPORTED = "imported", "imported"
+    EXPORTED = "exported", "exported with secrets"
+    PUBLISHED = "published", "published"
+    ROLLED_BACK = "rolled back", "rolled back"
+    DISCARDED = "discarded", "discarded unpublished changes"
+    REVEALED = "revealed", "revealed a secret"
+    LOGGED_IN = "logged in", "logged in"
+    LOGGED_OUT = "logged out", "logged out"
+    REFUSED = "refused", "was refused"

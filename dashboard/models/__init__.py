@@ -1,0 +1,38 @@
+"""What should run, who may change it and what happened, as tables.
+
+node.py instance.py                             where documents run; a document and what of it has no table of its own
+inbound.py outbound.py reverse.py routing.py    the entries of a document, all of them an `Entry` (entry.py)
+certificate.py                                  certificates with their keys
+revision.py audit.py token.py                   what was published; who did what; what programs log in with
+
+An entry keeps its JSON verbatim in `body`; the other columns are an index of it that services write together with it.
+"""
+
+from dashboard.models.audit import AuditEntry
+from dashboard.models.certificate import Certificate
+from dashboard.models.entry import Entry
+from dashboard.models.inbound import Credential, Inbound
+from dashboard.models.instance import Instance
+from dashboard.models.node import Node
+from dashboard.models.outbound import Outbound
+from dashboard.models.reverse import Bridge, Portal
+from dashboard.models.revision import Revision
+from dashboard.models.routing import Balancer, RoutingRule
+from dashboard.models.token import ApiToken
+
+__all__ = [
+    "ApiToken",
+    "AuditEntry",
+    "Balancer",
+    "Bridge",
+    "Certificate",
+    "Credential",
+    "Entry",
+    "Inbound",
+    "Instance",
+    "Node",
+    "Outbound",
+    "Portal",
+    "Revision",
+    "RoutingRule",
+]
