@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from dashboard.keys import keyring
 
 
-class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
+class EncryptedTextField(models.TextField):
     """Text of any length, encrypted when it is written and decrypted when it is read.
 
     `column` is authenticated with the value, so it must never change; an empty text is stored as one. It cannot be
