@@ -8,6 +8,7 @@ import socket
 import time
 from functools import partial
 
+from proxycore.balancing.observation import Observations
 from proxycore.destination import Destination, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.document import model
@@ -24,6 +25,8 @@ from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.unix import UnixAddress, bind_unix
 from proxycore.net.wheel import Wheel
+from proxycore.observatory.balancing import Balancing
+from proxycore.observatory.observer import Surroundings
 from proxycore.protocols.base import Dial, Inbound, InboundContext, Outbound, OutboundContext, Strategy
 from proxycore.reverse import dialect
 from proxycore.reverse.bridge import Bridge, OpenCarrier
@@ -60,6 +63,7 @@ class Instance:
         self._tunnels: dict[str, Portal] = {}       # those of `portals` that have no domain, by tag
         self.bridges: list[Bridge] = []
         self.router = self._document.router()
+        self._balancing: Balancing | None = None
 
     async def start(self) -> None:
         """Listen on every port, then start the bridges. All or nothing: what fails leaves nothing listening.
@@ -76,6 +80,8 @@ class Instance:
             raise
         for bridge in self.bridges:
             bridge.start()
+        if self._balancing is not None:
+            self._balancing.start()
 
     async def drain(self, timeout_s: float) -> None:
         """Accept nothing new and open no carriers; return when no client is connected any more, or after `timeout_s`."""
@@ -90,6 +96,8 @@ class Instance:
 
     def stop(self) -> None:
         """End everything now. May be called twice."""
+        if self._balancing is not None:
+            self._balancing.stop()
         for listener in self._listeners:
             listener.close()
         for bridge in self.bridges:
@@ -115,11 +123,22 @@ class Instance:
         for inbound in document.inbounds:
             for tag in inbound.settings.provides_outbound_tags():
                 self._add_tunnel(tag)
+        self._balance()
         for bridge in document.bridges:
             self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._poller, self._wheel))
         dispatcher = InboundDispatcher(routing, self._poller, self._wheel)
         for inbound in document.inbounds:
             self._listen(inbound, dispatcher)
+
+    @property
+    def observations(self) -> Observations:
+        """What the observatory knows of outbounds, by tag; empty without one."""
+        return self._balancing.observations if self._balancing is not None else {}
+
+    def _balance(self) -> None:
+        direct = Dialer(self._poller, self._wheel, self._clients, is_carrier=False, resolve=self._resolve).dial
+        around = Surroundings(self.outbounds, self._poller, self._wheel, direct, time.time)
+        self._balancing = self.router.balancing = Balancing(self._document.balancers, self._document.observed, around)
 
     def _outbound(self, entry: model.Outbound, dispatcher: RoutingDispatcher) -> Outbound:
         context = OutboundContext(

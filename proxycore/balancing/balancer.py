@@ -7,7 +7,7 @@ that an inbound's clients open, that has no usable carrier is passed over, whate
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from proxycore.balancing.least_load import LeastLoadSettings, LeastLoadStrategy
@@ -121,22 +121,3 @@ class Balancer:
 
     def _fall_back(self, choice: Choice) -> Choice:
         return Choice(self.fallback_tag, f"{choice.why}: its fallbackTag") if self.fallback_tag else choice
-
-
-class Balancers:
-    """All balancers of an instance, for the router."""
-
-    __slots__ = ("_by_tag",)
-
-    def __init__(self, balancers: Sequence[Balancer] = ()) -> None:
-        self._by_tag = {balancer.tag: balancer for balancer in balancers}
-
-    def __iter__(self) -> Iterator[Balancer]:
-        return iter(self._by_tag.values())
-
-    def pick(self, tag: str) -> Choice:
-        """What the balancer picks for one more request."""
-        return self._by_tag[tag].pick()
-
-    def preview(self, tag: str) -> Choice:
-        return self._by_tag[tag].preview()

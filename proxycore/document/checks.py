@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from proxycore.balancing.balancer import select
 from proxycore.destination import Destination, Request
+from proxycore.document.balancer_checks import check_balancers
 from proxycore.document.jsonc import Loc
 from proxycore.document.listening import check_listeners
 from proxycore.document.model import Bridge, Outbound
@@ -42,10 +44,11 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     _check_chains(found, outbounds, report)
     raw_rules = _listed(sections.get("routing"), "rules")
     _check_outbound_tags(raw_rules, outbounds, report)
+    check_balancers(sections, found, list(outbounds), report)
     rules = tuple(_rule(number, shape, report) for number, shape in found.rules.items())
     _check_rules(found, [*inbounds, *sorted(bridges)], report)
     _check_domain_strategy(found.domain_strategy, raw_rules, report)
-    _check_bridges(found, rules, report)
+    _check_bridges(found, rules, outbounds, report)
     return rules
 
 
@@ -147,7 +150,7 @@ def _check_outbound_tags(rules: Sequence[object], outbounds: TagPlaces, report: 
         at: Loc = ("routing", "rules", number, "outboundTag")
         if isinstance(tag, str) and tag and tag not in outbounds:
             report.error(at, f'there is no outbound or portal "{tag}"', partial(did_you_mean, tag, outbounds))
-        elif isinstance(rule, dict) and not tag and not field_of(rule, "balancerTag"):     # a balancer is refused elsewhere
+        elif isinstance(rule, dict) and not tag and not field_of(rule, "balancerTag"):
             report.error(at, "is required: where the rule leads")
 
 
@@ -205,17 +208,21 @@ def _check_patterns(shape: RuleShape, loc: Loc, report: Report) -> None:
             report.warn((*loc, "attrs", name), _SLOW_PATTERN)
 
 
-def _check_bridges(found: Sections, rules: Sequence[Rule], report: Report) -> None:
+def _check_bridges(found: Sections, rules: Sequence[Rule], tags: TagPlaces, report: Report) -> None:
     """A bridge dials its portal through the router: some rule has to lead there."""
     router = Router.compile([rule for rule in rules if rule.conditions], None)
     carriers = {outbound.tag for outbound in found.outbounds.values() if outbound.spec.is_carrier}
     others = {outbound.tag for outbound in found.outbounds.values() if outbound.tag} - carriers
+    balanced = {plan.tag: select(list(tags), plan.selector) for plan in found.balancers.values()}
     for bridge in found.bridges.values():
         loc = parse_path(bridge.path)
         rule = router.first_match(Request(Destination("tcp", bridge.domain, 0), bridge.tag))
         if rule is None:
             message = "no rule leads the connections of this bridge to its portal"
             report.warn(loc, f'{message}: inboundTag "{bridge.tag}", domain "{bridge.domain}"', "they go to the default outbound")
-        elif rule.outbound_tag in others:
-            message = f'{rule.label} sends the connections of this bridge to "{rule.outbound_tag}", which leads to no portal'
+            continue
+        leads = [rule.outbound_tag] if rule.outbound_tag else balanced.get(rule.balancer_tag, [])
+        wrong = next((tag for tag in leads if tag in others), None)
+        if wrong is not None:
+            message = f'{rule.label} sends the connections of this bridge to "{wrong}", which leads to no portal'
             report.warn(loc, message, "put a rule with the bridge's inboundTag and domain before it")

@@ -110,6 +110,8 @@ def load_texts(
         rules=rules,
         bridges=tuple(found.bridges.values()),
         portals=tuple(found.portals.values()),
+        balancers=tuple(found.balancers.values()),
+        observed=found.observed,
     )
     return LoadedDocument(document, report.warnings, problem_maker(report))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from proxycore.balancing.balancer import BalancerPlan
 from proxycore.destination import IPAddress
 from proxycore.document.log import Log
 from proxycore.document.outbound import Mux
@@ -18,6 +19,7 @@ from proxycore.document.report import Report
 from proxycore.document.reverse import Dialect
 from proxycore.document.stream_settings import PLAIN, StreamSettings
 from proxycore.net.unix import UnixAddress
+from proxycore.observatory.settings import Observed
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
 from proxycore.routing.ports import PortRange
 from proxycore.routing.router import Router
@@ -79,6 +81,8 @@ class Document:
     rules: tuple[Rule, ...]
     bridges: tuple[Bridge, ...]
     portals: tuple[Portal, ...]
+    balancers: tuple[BalancerPlan, ...] = ()
+    observed: Observed | None = None        # what the observatory does, of either kind
 
     @property
     def default_tag(self) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from proxycore.document.shape import Shape
 
 _NOT_RUN = "the section is known to Xray, not run by this version"
@@ -19,11 +21,12 @@ class RootShape(Shape):
     outbounds: Any = None
     routing: Any = None
     reverse: Any = None
+    observatory: Any = None
+    burst_observatory: Any = Field(default=None, validation_alias="burstObservatory")
 
     not_run: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys((
-            "dns", "policy", "stats", "api", "observatory", "burstObservatory", "fakeDns", "metrics", "transport", "env",
-            "version",
+            "dns", "policy", "stats", "api", "fakeDns", "metrics", "transport", "env", "version",
         ), _NOT_RUN),
         "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),

@@ -72,6 +72,7 @@ class RuleShape(Shape):
     domain_matcher: Any = None                                          # a choice of algorithm, which is ours to make
     rule_tag: str = ""
     outbound_tag: str = ""
+    balancer_tag: str = ""                                              # counts where there is no outbound_tag
     inbound_tag: Tags = Field(default_factory=list)
     domain: Domains = Field(default_factory=list, validation_alias=AliasChoices("domains", "domain"))
     ip: Addresses = Field(default_factory=list)
@@ -88,7 +89,6 @@ class RuleShape(Shape):
     local_os: Tags = Field(default_factory=list, validation_alias="localOS")
 
     not_run: ClassVar[Mapping[str, str]] = {
-        "balancerTag": "balancers are known to Xray, not run by this version",
         "process": f"the matcher {_NOT_RUN}",
         "webhook": _NOT_RUN,
     }
@@ -118,7 +118,8 @@ class RuleShape(Shape):
 
     def rule(self, path: str) -> Rule:
         """The compiled rule; `path` is its label if it has no tag."""
-        return Rule(self.rule_tag or path, self.outbound_tag, self.conditions())
+        balancer_tag = "" if self.outbound_tag else self.balancer_tag
+        return Rule(self.rule_tag or path, self.outbound_tag, self.conditions(), balancer_tag)
 
 
 _Side: TypeAlias = Literal["destination", "source", "local"]
@@ -133,14 +134,14 @@ def _addresses(*sides: tuple[_Side, Sequence[AddressItem]]) -> list[Condition]:
 
 
 class RoutingShape(Shape):
-    """Its rules are read one by one, so that one that is wrong does not hide the others."""
+    """Its rules and balancers are read one by one, so that one that is wrong does not hide the others."""
 
     domain_strategy: Annotated[DomainStrategy, PlainValidator(one_of(_STRATEGIES))] = "AsIs"
     domain_matcher: Any = None
     rules: list[Any] = Field(default_factory=list)
+    balancers: list[Any] = Field(default_factory=list)
 
     not_run: ClassVar[Mapping[str, str]] = {
-        "balancers": "balancers are known to Xray, not run by this version",
         "settings": "the form of V2Ray 2 and 3 is not read; move what is in it one level up",
         "strategy": "the form of V2Ray 2 and 3 is not read; leave it out",
     }

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxycore.balancing.balancer import BalancerPlan
+from proxycore.balancing.least_load import LeastLoadSettings
+from proxycore.document.balancers import BalancerShape, LeastLoadShape, NoSettingsShape
 from proxycore.document.entries import ASSETS
 from proxycore.document.inbound import ENVIRON, InboundShape
 from proxycore.document.jsonc import Loc
 from proxycore.document.listening import listened_ports
 from proxycore.document.log import Log
 from proxycore.document.model import Bridge, Inbound, Outbound, Portal
+from proxycore.document.observatory import BurstShape, ObservatoryShape
 from proxycore.document.outbound import OutboundShape
 from proxycore.document.places import render_path
 from proxycore.document.protocol import find_inbound, find_outbound
@@ -21,6 +25,7 @@ from proxycore.document.routing import RoutingShape, RuleShape
 from proxycore.document.shape import ModelT, field_of, read
 from proxycore.document.stream_settings import PLAIN, check_stream
 from proxycore.geodata.assets import Assets
+from proxycore.observatory.settings import Observed
 from proxycore.protocols.base import ProtocolSpec, Settings
 
 
@@ -34,7 +39,16 @@ class Sections:
     bridges: dict[int, Bridge] = field(default_factory=dict)
     portals: dict[int, Portal] = field(default_factory=dict)
     rules: dict[int, RuleShape] = field(default_factory=dict)
+    balancers: dict[int, BalancerPlan] = field(default_factory=dict)
+    observatory: ObservatoryShape | None = None
+    burst: BurstShape | None = None
     domain_strategy: str = "AsIs"
+
+    @property
+    def observed(self) -> Observed | None:
+        """Where there are both observatories, balancers use the simple one, as in Xray."""
+        shape = self.observatory or self.burst
+        return shape.settings() if shape is not None else None
 
 
 class SectionReader:
@@ -64,6 +78,10 @@ class SectionReader:
                 found.outbounds[number] = outbound
         self._reverse(found)
         self._routing(found)
+        if "observatory" in self._sections:
+            found.observatory = self._read(ObservatoryShape, self._sections["observatory"], ("observatory",))
+        if "burstObservatory" in self._sections:
+            found.burst = self._read(BurstShape, self._sections["burstObservatory"], ("burstObservatory",))
         return found
 
     def _read(self, model: type[ModelT], value: object, loc: Loc) -> ModelT | None:
@@ -152,3 +170,19 @@ class SectionReader:
             rule = self._read(RuleShape, entry, ("routing", "rules", number))
             if rule is not None:
                 found.rules[number] = rule
+        balancers: Any = shape.balancers if shape is not None else field_of(value, "balancers")
+        for number, entry in enumerate(balancers if isinstance(balancers, list) else []):
+            plan = self._balancer(entry, ("routing", "balancers", number))
+            if plan is not None:
+                found.balancers[number] = plan
+
+    def _balancer(self, entry: object, loc: Loc) -> BalancerPlan | None:
+        shape = self._read(BalancerShape, entry, loc)
+        if shape is None:
+            return None
+        at: Loc = (*loc, "strategy", "settings")
+        if shape.strategy.type != "leastLoad":
+            self._read(NoSettingsShape, shape.strategy.settings, at)
+            return shape.plan(render_path(loc), LeastLoadSettings())
+        settings = self._read(LeastLoadShape, shape.strategy.settings, at)
+        return shape.plan(render_path(loc), settings.settings()) if settings is not None else None

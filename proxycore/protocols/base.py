@@ -137,6 +137,10 @@ class Outbound:
         """The same for a flow of datagrams."""
         raise NotImplementedError
 
+    def is_usable(self) -> bool:
+        """Whether it could carry something just now, as far as it knows: a balancer passes over what could not."""
+        return True
+
     def close(self) -> None:
         """Nothing new will be opened; what runs goes on."""
 

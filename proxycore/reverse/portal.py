@@ -164,6 +164,10 @@ class Portal(Outbound):
                 best, best_key = link, key
         return best
 
+    def is_usable(self) -> bool:
+        """Whether there is a carrier that takes another session."""
+        return self.pick() is not None
+
     def _visitor(self, request: Request) -> bytes:
         """What a New frame says about who opened the session."""
         if not self._tells_addresses or request.source is None or request.local is None:

@@ -8,8 +8,10 @@ from typing import Final
 
 from pydantic import AliasChoices, BaseModel
 
+from proxycore.document.balancers import BalancerShape
 from proxycore.document.inbound import InboundShape
 from proxycore.document.lint.tree import Node
+from proxycore.document.observatory import BurstShape, ObservatoryShape
 from proxycore.document.outbound import Mux, OutboundShape
 from proxycore.document.reverse import BridgeShape, PortalShape, ReverseShape
 from proxycore.document.root import RootShape
@@ -30,14 +32,14 @@ _TABLES: Final[dict[str, tuple[type[BaseModel] | None, str]]] = {
         "type ruleTag domainMatcher outboundTag balancerTag inboundTag domain domains ip port network source sourceIP "
         "sourcePort localIP localPort user protocol attrs process localOS vlessRoute webhook",
     ),
-    "balancer": (None, "tag selector strategy fallbackTag"),
+    "balancer": (BalancerShape, "tag selector strategy fallbackTag"),
     "reverse": (ReverseShape, "bridges portals"),
     "bridge": (BridgeShape, "tag domain"),
     "portal": (PortalShape, "tag domain"),
     "mux": (Mux, "enabled concurrency xudpConcurrency xudpProxyUDP443"),
     "sniffing": (Sniffing, "enabled destOverride domainsExcluded ipsExcluded metadataOnly routeOnly"),
-    "observatory": (None, "subjectSelector probeURL probeInterval enableConcurrency"),
-    "burstObservatory": (None, "subjectSelector pingConfig"),
+    "observatory": (ObservatoryShape, "subjectSelector probeURL probeInterval enableConcurrency"),
+    "burstObservatory": (BurstShape, "subjectSelector pingConfig"),
 }
 
 

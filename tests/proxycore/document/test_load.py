@@ -125,8 +125,6 @@ def test_the_top_level_is_checked(text: str, line: str) -> None:
         "policy",
         "stats",
         "api",
-        "observatory",
-        "burstObservatory",
         "fakeDns",
         "metrics",
         "transport",

@@ -52,7 +52,6 @@ def document(rules: str, routing: str = "") -> str:
         ),
         ('{"vlessRoute": "65536"}', "vlessRoute", "a port must be from 0 to 65535"),
         ('{"port": 1, "process": ["x"]}', "process", "the matcher is known to Xray, not run by this version"),
-        ('{"port": 1, "balancerTag": "b"}', "balancerTag", "balancers are known to Xray, not run by this version"),
     ],
 )
 def test_what_is_wrong_with_a_rule_is_told_at_its_entry(rule: str, path: str, message: str) -> None:
@@ -105,13 +104,6 @@ def test_names_are_never_resolved_for_routing() -> None:
         "which resolves no names for routing (use AsIs, or match by domain instead of ip)"
     ]
     assert lines_of(document("", '"domainStrategy": "AsIs", "domainMatcher": "hybrid", ')) == []
-
-
-def test_balancers_are_refused_and_an_empty_list_of_them_is_noted() -> None:
-    assert lines_of(document("", '"balancers": [{"tag": "b"}], ')) == [
-        "a.json:1:14: error: routing.balancers: balancers are known to Xray, not run by this version"
-    ]
-    assert lines_of(document("", '"balancers": [], ')) == ["a.json:1:14: warning: routing.balancers: is empty and has no effect"]
 
 
 def test_a_pattern_that_may_take_very_long_is_noted() -> None:
