@@ -11,6 +11,8 @@ from functools import partial
 from proxycore.balancing.observation import Observations
 from proxycore.destination import Destination, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
+from proxycore.dns.build import Surroundings, build_dns
+from proxycore.dns.dns import Dns
 from proxycore.document import model
 from proxycore.document.model import LoadedDocument
 from proxycore.document.stream_settings import PLAIN
@@ -58,6 +60,7 @@ class Instance:
         self._inbounds: list[Inbound] = []
         self._access: AccessLog = SilentAccessLog()
         self._resolve: Resolve = resolve
+        self._dns: Dns | None = None
         self.outbounds: dict[str, Outbound] = {}
         self.portals: list[Portal] = []
         self._tunnels: dict[str, Portal] = {}       # those of `portals` that have no domain, by tag
@@ -106,6 +109,8 @@ class Instance:
             portal.stop()
         for inbound in self._inbounds:
             inbound.close()
+        if self._dns is not None:
+            self._dns.close()
         self._wheel.stop()
         self._poller.close()
         self._access.close()
@@ -113,6 +118,10 @@ class Instance:
     def _build(self) -> None:
         document = self._document
         routing = RoutingDispatcher(self.router, self.outbounds, self._access)
+        dial = Dialer(self._poller, self._wheel, self._clients, is_carrier=False).dial
+        self._dns = build_dns(document.dns, Surroundings(self._loop, self._wheel, routing, dial, resolve))
+        if document.dns is not None:
+            self._resolve = self._dns.resolve
         for outbound in document.outbounds:
             self.outbounds.setdefault(outbound.tag, self._outbound(outbound, routing))
         for entry in document.portals:
@@ -144,6 +153,7 @@ class Instance:
         context = OutboundContext(
             entry.tag, entry.path, self._dial(entry), self._open_udp, self._wheel, time.time,
             keep_tunnel=partial(self._keep_tunnel, dispatcher), dispatcher=dispatcher,
+            names=self._dns,
         )
         outbound = entry.side.build(entry.settings, context)
         if not entry.mux.enabled:

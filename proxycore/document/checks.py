@@ -37,6 +37,7 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     outbounds = _provided_outbounds(found, outbounds, report)
     bridges = {tag for entry in _listed(reverse, "bridges") if isinstance(tag := field_of(entry, "tag"), str)}
     bridges |= _provided_inbounds(found, inbounds, report)
+    bridges |= set(found.dns.tags if found.dns is not None else ())
     _check_bridge_tags(found.bridges.values(), inbounds, report)
     _check_cautions(found, report)
     check_listeners(list(found.inbounds.values()), report)

@@ -20,13 +20,15 @@ def _assets(info: ValidationInfo) -> Assets:
     return Assets(os.environ) if found is None else found
 
 
-def _domain(value: object, info: ValidationInfo) -> DomainItem:
+def read_domain(value: object, info: ValidationInfo) -> DomainItem:
+    """One domain entry. Raises ValueError."""
     return _assets(info).domain(read_entry(value))
 
 
-def _address(value: object, info: ValidationInfo) -> AddressItem:
+def read_address(value: object, info: ValidationInfo) -> AddressItem:
+    """One address entry. Raises ValueError."""
     return _assets(info).address(read_entry(value))
 
 
-Domains = Annotated[list[Annotated[DomainItem, PlainValidator(_domain)]], Split]
-Addresses = Annotated[list[Annotated[AddressItem, PlainValidator(_address)]], Split]
+Domains = Annotated[list[Annotated[DomainItem, PlainValidator(read_domain)]], Split]
+Addresses = Annotated[list[Annotated[AddressItem, PlainValidator(read_address)]], Split]

@@ -112,6 +112,7 @@ def load_texts(
         portals=tuple(found.portals.values()),
         balancers=tuple(found.balancers.values()),
         observed=found.observed,
+        dns=found.dns,
     )
     return LoadedDocument(document, report.warnings, problem_maker(report))
 

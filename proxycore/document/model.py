@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from proxycore.balancing.balancer import BalancerPlan
 from proxycore.destination import IPAddress
+from proxycore.document.dns import DnsSection
 from proxycore.document.log import Log
 from proxycore.document.outbound import Mux
 from proxycore.document.places import parse_path
@@ -83,6 +84,7 @@ class Document:
     portals: tuple[Portal, ...]
     balancers: tuple[BalancerPlan, ...] = ()
     observed: Observed | None = None        # what the observatory does, of either kind
+    dns: DnsSection | None = None
 
     @property
     def default_tag(self) -> str | None:

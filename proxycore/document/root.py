@@ -21,12 +21,13 @@ class RootShape(Shape):
     outbounds: Any = None
     routing: Any = None
     reverse: Any = None
+    dns: Any = None
     observatory: Any = None
     burst_observatory: Any = Field(default=None, validation_alias="burstObservatory")
 
     not_run: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys((
-            "dns", "policy", "stats", "api", "fakeDns", "metrics", "transport", "env", "version",
+            "policy", "stats", "api", "fakeDns", "metrics", "transport", "env", "version",
         ), _NOT_RUN),
         "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),

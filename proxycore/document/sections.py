@@ -9,6 +9,7 @@ from typing import Any
 from proxycore.balancing.balancer import BalancerPlan
 from proxycore.balancing.least_load import LeastLoadSettings
 from proxycore.document.balancers import BalancerShape, LeastLoadShape, NoSettingsShape
+from proxycore.document.dns import DnsSection, read_dns
 from proxycore.document.entries import ASSETS
 from proxycore.document.inbound import ENVIRON, InboundShape
 from proxycore.document.jsonc import Loc
@@ -43,6 +44,7 @@ class Sections:
     observatory: ObservatoryShape | None = None
     burst: BurstShape | None = None
     domain_strategy: str = "AsIs"
+    dns: DnsSection | None = None
 
     @property
     def observed(self) -> Observed | None:
@@ -77,6 +79,8 @@ class SectionReader:
             if outbound is not None:
                 found.outbounds[number] = outbound
         self._reverse(found)
+        if "dns" in self._sections:
+            found.dns = read_dns(self._sections["dns"], self._report, self._context)
         self._routing(found)
         if "observatory" in self._sections:
             found.observatory = self._read(ObservatoryShape, self._sections["observatory"], ("observatory",))

@@ -42,7 +42,12 @@ MAX_ADDRESSES = 16
 MAX_LOOKUPS = 256
 """Lookups under way at once; one more fails at once, rather than queue behind a resolver that does not answer."""
 
+_NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 _lookups = 0
+
+
+class NoAddress(DialError):
+    """The lookup was answered: there is no such name, or it has no address."""
 
 
 async def resolve(host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IPAddress]:
@@ -57,17 +62,19 @@ async def resolve(host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IP
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise DialError(host, f"name lookup failed: {getattr(error, 'strerror', None) or error}") from None
+        fault = NoAddress if getattr(error, "errno", None) in _NO_SUCH_NAME else DialError
+        raise fault(host, f"name lookup failed: {getattr(error, 'strerror', None) or error}") from None
     finally:
         _lookups -= 1
     addresses = list(dict.fromkeys(unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found))
-    chosen = _by_strategy(addresses, strategy)
+    chosen = by_strategy(addresses, strategy)
     if not chosen:
-        raise DialError(host, f"the name has no address that {strategy} allows")
+        raise NoAddress(host, f"the name has no address that {strategy} allows")
     return chosen[:MAX_ADDRESSES]
 
 
-def _by_strategy(addresses: Sequence[IPAddress], strategy: Strategy) -> list[IPAddress]:
+def by_strategy(addresses: Sequence[IPAddress], strategy: Strategy) -> list[IPAddress]:
+    """Those of `addresses` that `strategy` allows, in the order in which to try them."""
     v4: list[IPAddress] = [ip for ip in addresses if isinstance(ip, IPv4Address)]
     v6: list[IPAddress] = [ip for ip in addresses if not isinstance(ip, IPv4Address)]
     families = strategy.removeprefix("use").removeprefix("force")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from proxycore.destination import Destination, HostPort, Network, Request
+from proxycore.dns.answer import Answer, Families
 from proxycore.net.resolve import Strategy
 from proxycore.net.wheel import Wheel
 from proxycore.stream import PacketStream, Stream
@@ -78,6 +79,16 @@ class KeepTunnel(Protocol):
         dispatched as `origin` (inbound tag, user, level) with its own destination and addresses."""
 
 
+class Names(Protocol):
+    """The built-in DNS."""
+
+    async def lookup(self, host: str, families: Families) -> Answer:
+        """Raises: ProxyError, the servers cannot tell."""
+
+    def is_own(self, request: Request) -> bool:
+        """Whether this is a question of its own to a server, on its way."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundContext:
     """What an inbound is built with. `path` is its place in the document (`inbounds[0]`), for errors."""
@@ -105,6 +116,7 @@ class OutboundContext:
     now: Callable[[], float]
     keep_tunnel: KeepTunnel | None = None
     dispatcher: Dispatcher | None = None    # for outbounds that route again
+    names: Names | None = None              # for outbounds that answer questions about names
 
 
 class Inbound:
@@ -170,6 +182,6 @@ class ProtocolSpec:
 
 
 __all__ = [
-    "Dial", "Dispatcher", "Inbound", "InboundContext", "InboundSide", "JoinTunnel", "KeepTunnel", "OpenUdp", "Outbound",
+    "Dial", "Dispatcher", "Inbound", "InboundContext", "InboundSide", "JoinTunnel", "KeepTunnel", "Names", "OpenUdp", "Outbound",
     "OutboundContext", "OutboundSide", "ProtocolSpec", "Settings", "Strategy",
 ]  # fmt: skip

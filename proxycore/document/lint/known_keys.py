@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import AliasChoices, BaseModel
 
 from proxycore.document.balancers import BalancerShape
+from proxycore.document.dns import DnsShape, ServerShape
 from proxycore.document.inbound import InboundShape
 from proxycore.document.lint.tree import Node
 from proxycore.document.observatory import BurstShape, ObservatoryShape
@@ -40,6 +41,16 @@ _TABLES: Final[dict[str, tuple[type[BaseModel] | None, str]]] = {
     "sniffing": (Sniffing, "enabled destOverride domainsExcluded ipsExcluded metadataOnly routeOnly"),
     "observatory": (ObservatoryShape, "subjectSelector probeURL probeInterval enableConcurrency"),
     "burstObservatory": (BurstShape, "subjectSelector pingConfig"),
+    "dns": (
+        DnsShape,
+        "servers hosts clientIp tag queryStrategy disableCache serveStale serveExpiredTTL disableFallback "
+        "disableFallbackIfMatch enableParallelQuery useSystemHosts",
+    ),
+    "dnsServer": (
+        ServerShape,
+        "address clientIp port skipFallback domains expectedIPs expectIPs queryStrategy tag timeoutMs disableCache serveStale "
+        "serveExpiredTTL finalQuery unexpectedIPs",
+    ),
 }
 
 
@@ -65,13 +76,14 @@ def objects(root: Node) -> Iterator[tuple[str, Node]]:
     """Every object of a document whose keys are known, with its kind."""
     yield "root", root
     routing, reverse = root.get("routing"), root.get("reverse")
-    single = [("routing", routing), ("reverse", reverse)]
+    single = [("routing", routing), ("reverse", reverse), ("dns", root.get("dns"))]
     single += [(name, root.get(name)) for name in ("observatory", "burstObservatory")]
     lists: Iterable[tuple[str, Node]] = (
         ("rule", routing.get("rules")),
         ("balancer", routing.get("balancers")),
         ("bridge", reverse.get("bridges")),
         ("portal", reverse.get("portals")),
+        ("dnsServer", root.get("dns").get("servers")),
         ("inbound", root.get("inbounds")),
         ("outbound", root.get("outbounds")),
     )
