@@ -11,7 +11,7 @@ from functools import partial
 from proxycore.balancing.observation import Observations
 from proxycore.destination import Destination, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
-from proxycore.dns.build import Surroundings, build_dns
+from proxycore.dns.build import Ways, build_dns
 from proxycore.dns.dns import Dns
 from proxycore.document import model
 from proxycore.document.model import LoadedDocument
@@ -119,7 +119,7 @@ class Instance:
         document = self._document
         routing = RoutingDispatcher(self.router, self.outbounds, self._access)
         dial = Dialer(self._poller, self._wheel, self._clients, is_carrier=False).dial
-        self._dns = build_dns(document.dns, Surroundings(self._loop, self._wheel, routing, dial, resolve))
+        self._dns = build_dns(document.dns, Ways(self._loop, self._wheel, routing, dial, resolve))
         if document.dns is not None:
             self._resolve = self._dns.resolve
         for outbound in document.outbounds:

@@ -42,7 +42,7 @@ _HTTPS_ALPN = ("http/1.1",)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Ways:
     """What questions leave by. `dial` makes connections of this host itself; `system` is its resolver."""
 
     loop: asyncio.AbstractEventLoop
@@ -52,7 +52,7 @@ class Surroundings:
     system: Resolve
 
 
-def build_dns(section: DnsSection | None, around: Surroundings) -> Dns:
+def build_dns(section: DnsSection | None, around: Ways) -> Dns:
     """Without a section: the system's resolver alone. Raises: ConfigError."""
     if section is None:
         return Dns(Hosts(()), [Listed(SystemServer(around.system))], Habits(), around.system, lambda: BOTH)
@@ -87,7 +87,7 @@ def _families(strategy: str) -> Families:
     return Families(strategy != "ipv6", strategy != "ipv4")
 
 
-def _listed(entry: ServerShape, shape: DnsShape, default_tag: str, path: str, around: Surroundings) -> Listed:
+def _listed(entry: ServerShape, shape: DnsShape, default_tag: str, path: str, around: Ways) -> Listed:
     is_system = entry.address.way == "localhost"
     domains = [DomainCondition(entry.domains)] if entry.domains else []
     if is_system:
@@ -115,7 +115,7 @@ def _filters(entry: ServerShape) -> Iterator[AddressFilter]:
     yield from sorted(found, key=lambda one: one.prefers)
 
 
-def _remote(entry: ServerShape, shape: DnsShape, tag: str, path: str, around: Surroundings) -> RemoteServer:
+def _remote(entry: ServerShape, shape: DnsShape, tag: str, path: str, around: Ways) -> RemoteServer:
     cache = None
     if not (shape.disable_cache if entry.disable_cache is None else entry.disable_cache):
         is_stale_served = shape.serve_stale if entry.serve_stale is None else entry.serve_stale
@@ -125,7 +125,7 @@ def _remote(entry: ServerShape, shape: DnsShape, tag: str, path: str, around: Su
     return RemoteServer(entry.address.text, exchange, cache, around.loop.time, entry.timeout_s)
 
 
-def _exchange(entry: ServerShape, subnet: IPAddress | None, tag: str, path: str, around: Surroundings) -> Exchange:
+def _exchange(entry: ServerShape, subnet: IPAddress | None, tag: str, path: str, around: Ways) -> Exchange:
     address = entry.address
     dial: Dial = around.dial if address.is_local else DispatchedDial(around.dispatcher, tag, around.loop.call_soon)
 

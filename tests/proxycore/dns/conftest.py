@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxycore.destination import Request
-from proxycore.dns.build import Surroundings, build_dns
+from proxycore.dns.build import Ways, build_dns
 from proxycore.dns.dns import Dns
 from proxycore.net.dial import Dialer
 from proxycore.net.resolve import NoAddress, Strategy
@@ -93,7 +93,7 @@ async def build(world: World, dispatcher: DirectDispatcher, system: SystemNames)
     def build(section: dict[str, Any]) -> Dns:
         document = read(json.dumps({"dns": section, "inbounds": [], "outbounds": []}))
         dial = Dialer(world.poller, world.wheel, world.census, is_carrier=False).dial
-        around = Surroundings(asyncio.get_running_loop(), world.wheel, dispatcher, dial, system.resolve)
+        around = Ways(asyncio.get_running_loop(), world.wheel, dispatcher, dial, system.resolve)
         built.append(build_dns(document.dns, around))
         return built[-1]
 
