@@ -13,7 +13,7 @@ from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
-from proxycore.protocols.base import Outbound
+from proxycore.protocols.base import Dispatcher, Outbound
 from proxycore.routing.router import Router
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, PacketStream, Stream
 
@@ -78,7 +78,7 @@ class RoutingDispatcher:
 class InboundDispatcher:
     """The same for requests that an inbound accepted: there a request for v1.mux.cool is a carrier of many more."""
 
-    def __init__(self, inner: RoutingDispatcher, loop: Loop, wheel: Wheel) -> None:
+    def __init__(self, inner: Dispatcher, loop: Loop, wheel: Wheel) -> None:
         self._inner = inner
         self._loop = loop
         self._wheel = wheel

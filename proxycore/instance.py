@@ -33,6 +33,7 @@ from proxycore.protocols.base import Dial, Inbound, InboundContext, Outbound, Ou
 from proxycore.reverse import dialect
 from proxycore.reverse.bridge import Bridge, OpenCarrier
 from proxycore.reverse.portal import Portal
+from proxycore.sniff.dispatching import SniffingDispatcher
 from proxycore.stream import PacketStream, Stream
 from proxycore.transport.chain import ChainedDial
 from proxycore.transport.sockopt import Sockopt
@@ -137,7 +138,11 @@ class Instance:
             self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._poller, self._wheel))
         dispatcher = InboundDispatcher(routing, self._poller, self._wheel)
         for inbound in document.inbounds:
-            self._listen(inbound, dispatcher)
+            if inbound.sniffing is None:
+                self._listen(inbound, dispatcher)
+            else:
+                sniffing = SniffingDispatcher(routing, inbound.sniffing, self._poller)
+                self._listen(inbound, InboundDispatcher(sniffing, self._poller, self._wheel))
 
     @property
     def observations(self) -> Observations:

@@ -11,7 +11,8 @@ from pydantic import Field, PlainValidator, ValidationInfo
 
 from proxycore.destination import IPAddress, unmapped
 from proxycore.document.shape import Shape
-from proxycore.document.stream_settings import Sniffing, StreamSettings
+from proxycore.document.sniffing import Sniffing
+from proxycore.document.stream_settings import StreamSettings
 from proxycore.net.unix import UnixAddress, is_unix, parse_unix
 from proxycore.routing.ports import PortRange, parse_ports
 

@@ -25,6 +25,7 @@ from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Se
 from proxycore.routing.ports import PortRange
 from proxycore.routing.router import Router
 from proxycore.routing.rule import Rule
+from proxycore.sniff.policy import SniffPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Inbound:
     side: InboundSide
     settings: Settings
     stream: StreamSettings = PLAIN
+    sniffing: SniffPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

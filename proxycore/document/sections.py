@@ -119,7 +119,9 @@ class SectionReader:
         ports = listened_ports(shape, settings, loc, self._report)
         if spec is None or side is None or settings is None:
             return None
-        return Inbound(render_path(loc), shape.tag, shape.listen, ports, spec, side, settings, shape.stream_settings or PLAIN)
+        sniffing = shape.sniffing.policy((*loc, "sniffing"), self._report) if shape.sniffing is not None else None
+        stream = shape.stream_settings or PLAIN
+        return Inbound(render_path(loc), shape.tag, shape.listen, ports, spec, side, settings, stream, sniffing)
 
     def _outbound(self, entry: object, loc: Loc) -> Outbound | None:
         spec = self._protocol(entry, loc, is_inbound=False)

@@ -1,9 +1,9 @@
-"""`streamSettings` and `sniffing`: what this version does not run is refused by name."""
+"""`streamSettings`: what this version does not run is refused by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
@@ -112,20 +112,3 @@ def _check_tls(tls: TlsSettings, loc: Loc, report: Report, *, is_inbound: bool) 
         report.warn((*loc, "minVersion"), f"TLS {tls.min_version} is broken (RFC 8996); the least that is offered is 1.2")
     if tls.max_version == "1.2" and tls.min_version == "1.3":
         report.error((*loc, "minVersion"), "is above maxVersion")
-
-
-def _off(value: object) -> object:
-    if value is True:
-        raise ValueError("sniffing is known to Xray, not run by this version; set it to false")
-    return value
-
-
-class Sniffing(Shape):
-    """Accepted while it is off."""
-
-    enabled: Annotated[bool, BeforeValidator(_off)] = False
-    dest_override: Any = None
-    domains_excluded: Any = None
-    ips_excluded: Any = None
-    metadata_only: bool = False
-    route_only: bool = False

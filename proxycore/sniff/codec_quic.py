@@ -156,9 +156,8 @@ class QuicSniffer:
         reader.take(length)
         if is_initial:
             keys = self._keys or _Keys(version, connection_id)
-            payload = keys.open(datagram[: reader.at], number_at)
+            self._take_frames(_Reader(keys.open(datagram[: reader.at], number_at)))
             self._keys = keys
-            self._take_frames(_Reader(payload))
         return datagram[reader.at :]
 
     def _take_frames(self, reader: _Reader) -> None:

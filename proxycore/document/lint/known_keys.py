@@ -17,7 +17,7 @@ from proxycore.document.outbound import Mux, OutboundShape
 from proxycore.document.reverse import BridgeShape, PortalShape, ReverseShape
 from proxycore.document.root import RootShape
 from proxycore.document.routing import RoutingShape, RuleShape
-from proxycore.document.stream_settings import Sniffing
+from proxycore.document.sniffing import Sniffing
 
 _TABLES: Final[dict[str, tuple[type[BaseModel] | None, str]]] = {
     "root": (

@@ -40,9 +40,24 @@ def test_a_port_is_read_in_every_form(port: str, ranges: tuple[tuple[int, int], 
         ),
         ('"port": 1, "allocate": {}', "a.json:1:49: warning: inbounds[0].allocate: has no effect: Xray ignores it too"),
         (
-            '"port": 1, "sniffing": {"enabled": true}',
-            "a.json:1:73: error: inbounds[0].sniffing.enabled: sniffing is known to Xray, "
-            "not run by this version; set it to false",
+            '"port": 1, "sniffing": {"enabled": true, "destOverride": ["http", "htps"]}',
+            'a.json:1:104: error: inbounds[0].sniffing.destOverride[1]: "htps" is not one of http, tls, https, ssl, quic, '
+            'fakedns, fakedns+others; did you mean "https"?',
+        ),
+        (
+            '"port": 1, "sniffing": {"enabled": true, "destOverride": ["fakedns", "http"]}',
+            "a.json:1:95: warning: inbounds[0].sniffing.destOverride: fakedns is known to Xray, not run by this version; "
+            "it has no effect",
+        ),
+        (
+            '"port": 1, "sniffing": {"enabled": true, "metadataOnly": true}',
+            "a.json:1:95: warning: inbounds[0].sniffing.metadataOnly: so nothing is sniffed: only fakedns, which is not "
+            "run, has names there",
+        ),
+        (
+            '"port": 1, "sniffing": {"enabled": true, "domainsExcluded": ["fulll:a"]}',
+            "a.json:1:99: error: inbounds[0].sniffing.domainsExcluded[0]: `fulll:` is no kind of domain entry; did you mean "
+            "`full:`?",
         ),
     ],
 )
@@ -110,3 +125,15 @@ def test_settings_of_a_transport_that_is_not_used_are_noted() -> None:
         "a.json:1:68: warning: inbounds[0].streamSettings.wsSettings: has no effect: "
         "it belongs to a transport or security that is not used here"
     ]
+
+
+def test_sniffing_is_what_the_inbound_is_run_with() -> None:
+    sniffing = '"sniffing": {"enabled": true, "destOverride": "http,ssl,https,fakedns+others", "routeOnly": true}'
+    (entry,) = read(inbound(f'"port": 1, {sniffing}')).inbounds
+    assert entry.sniffing is not None
+    assert (entry.sniffing.overrides, entry.sniffing.route_only) == (("http", "tls"), True)
+
+
+def test_sniffing_that_is_off_is_not_run() -> None:
+    (entry,) = read(inbound('"port": 1, "sniffing": {"enabled": false, "destOverride": ["http"]}')).inbounds
+    assert entry.sniffing is None

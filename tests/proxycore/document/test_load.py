@@ -37,7 +37,7 @@ WRONG = """\
         { "idd": "x" }
       ] },
       "streamSettings": { "network": "kcp", "sockopt": { "tproxy": "off", "mark": "" } },
-      "sniffing": { "enabled": true }
+      "sniffing": { "enabled": 1234 }
     }
   ],
   "env": { "servers": ["1.1.1.1"] }, "policy": {}, "statz": 1,

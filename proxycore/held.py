@@ -1,0 +1,164 @@
+"""Stands in for the outbound of a client while it is not decided yet which outbound that is.
+
+What the client sends meanwhile is kept; then `release` routes the client and hands it on. Ends, half-closes and pauses of the
+client count as they would have with the outbound there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proxycore.destination import Destination
+from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
+
+MAX_HELD_PACKETS = 32
+"""Datagrams of one flow that are kept; more are dropped."""
+
+
+class HeldStream(Stream):
+    """The peer of a client. Whoever subclasses it says in `on_kept` what is done with more bytes."""
+
+    __slots__ = ("_has_closed", "_has_eof", "_is_paused", "is_over", "kept")
+
+    def __init__(self, client: Stream) -> None:
+        self.peer = client
+        self.kept = bytearray()
+        self.is_over = False            # released, or ended
+        self._has_closed = False
+        self._has_eof = False
+        self._is_paused = False
+        client.peer = self
+
+    def on_kept(self) -> None:
+        """More has been kept."""
+        raise NotImplementedError
+
+    def on_complete(self) -> None:
+        """The client will send nothing more, but waits for an answer or has sent something: time to release it."""
+        raise NotImplementedError
+
+    def on_left(self) -> None:
+        """The client has gone, and nothing is to be routed."""
+        raise NotImplementedError
+
+    def release(self, dispatch: Callable[[Stream], None]) -> None:
+        """`dispatch` the client, which gets a peer by that, and hand on what was kept."""
+        self.is_over = True
+        client = self.peer
+        dispatch(client)
+        if client.peer is self:         # it was aborted instead
+            client.peer = NULL_STREAM
+            return
+        if self._is_paused:
+            client.peer.pause()
+        if self.kept:
+            client.peer.write(self.kept)
+        if self._has_closed:
+            client.peer.close()
+        elif self._has_eof:
+            client.peer.write_eof()
+
+    def write(self, data: Buffer) -> None:
+        if self.is_over:
+            self._follower.write(data)
+        else:
+            self.kept += data
+            self.on_kept()
+
+    def write_eof(self) -> None:
+        if self.is_over:
+            self._follower.write_eof()
+        else:
+            self._has_eof = True
+            self.on_complete()
+
+    def close(self) -> None:
+        """What was written before is still sent, so it is routed, for nobody who could hear an answer."""
+        if self.is_over:
+            self._follower.close()
+        elif not self.kept:
+            self._leave()
+        elif not self._has_closed:
+            self._has_closed = True
+            self.peer = NullStream()
+            self.peer.peer = self
+            self.on_complete()
+
+    def abort(self, error: Exception | None) -> None:
+        if self.is_over:
+            self._follower.abort(error)
+        else:
+            self._leave()
+
+    def pause(self) -> None:
+        if self.is_over:
+            self._follower.pause()
+        else:
+            self._is_paused = True
+
+    def resume(self) -> None:
+        if self.is_over:
+            self._follower.resume()
+        else:
+            self._is_paused = False
+
+    def _leave(self) -> None:
+        self.is_over = True
+        self.kept.clear()
+        self.peer = NULL_STREAM
+        self.on_left()
+
+    @property
+    def _follower(self) -> Stream:
+        """Who took over: a neighbour may still hold us for the turn in which we left."""
+        follower = getattr(self.peer, "peer", NULL_STREAM)
+        return NULL_STREAM if follower is self else follower
+
+
+class HeldPackets(PacketStream):
+    """The same for a flow of datagrams. One that ends meanwhile is forgotten."""
+
+    __slots__ = ("is_over", "kept")
+
+    def __init__(self, client: PacketStream) -> None:
+        self.peer = client
+        self.kept: list[tuple[bytes, Destination | None]] = []
+        self.is_over = False
+        client.peer = self
+
+    def on_kept(self) -> None:
+        raise NotImplementedError
+
+    def on_left(self) -> None:
+        raise NotImplementedError
+
+    def release(self, dispatch: Callable[[PacketStream], None]) -> None:
+        self.is_over = True
+        client = self.peer
+        dispatch(client)
+        if client.peer is self:
+            client.peer = NULL_PACKETS
+        kept, self.kept = self.kept, []
+        for data, address in kept:
+            client.peer.write_packet(data, address)
+
+    def write_packet(self, data: Buffer, address: Destination | None) -> None:
+        if self.is_over:
+            self._follower.write_packet(data, address)
+        elif len(self.kept) < MAX_HELD_PACKETS:
+            self.kept.append((bytes(data), address))
+            self.on_kept()
+
+    def close(self) -> None:
+        if self.is_over:
+            self._follower.close()
+        else:
+            self.is_over = True
+            self.kept.clear()
+            self.peer = NULL_PACKETS
+            self.on_left()
+
+    @property
+    def _follower(self) -> PacketStream:
+        follower = getattr(self.peer, "peer", NULL_PACKETS)
+        return NULL_PACKETS if follower is self else follower
