@@ -29,12 +29,15 @@ class Access(Protocol):
 
 
 class RoutingDispatcher:
-    """Routes requests that come out of a tunnel, or from our own bridges."""
+    """Routes requests that come out of a tunnel, or from our own bridges.
+
+    What it routes by (`router`, `outbounds`, `access`) may be replaced at any time, for requests from then on.
+    """
 
     def __init__(self, router: Router, outbounds: Mapping[str, Outbound], access: Access) -> None:
         self.router = router
         self.outbounds = outbounds
-        self._access = access
+        self.access = access
 
     def dispatch(self, request: Request, stream: Stream) -> None:
         outbound = self._choose(request)
@@ -69,9 +72,9 @@ class RoutingDispatcher:
         tag = self.router.pick(request)
         outbound = self.outbounds.get(tag) if tag is not None else None
         if outbound is None:
-            self._access.rejected(request, "no outbound")
+            self.access.rejected(request, "no outbound")
         else:
-            self._access.accepted(request, outbound.tag)
+            self.access.accepted(request, outbound.tag)
         return outbound
 
 

@@ -1,238 +1,189 @@
-"""One document, running: listeners, router, outbounds, portals and bridges put together."""
+"""One document, running: listeners, router, outbounds, portals and bridges put together; and another in its place."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
-import time
-from functools import partial
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from proxycore.balancing.observation import Observations
-from proxycore.destination import Destination, Request
-from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
-from proxycore.dns.build import Ways, build_dns
-from proxycore.dns.dns import Dns
-from proxycore.document import model
-from proxycore.document.model import LoadedDocument
-from proxycore.document.stream_settings import PLAIN
-from proxycore.errors import ConfigError
-from proxycore.logs import AccessLog, SilentAccessLog, open_access_log
-from proxycore.mux.pool import MuxPool
-from proxycore.net.dial import Dialer
-from proxycore.net.listen import Listener, bind
-from proxycore.net.poller import Poller
-from proxycore.net.resolve import Resolve, resolve
-from proxycore.net.socket_stream import Census
-from proxycore.net.udp import UdpListener, UdpSocket
-from proxycore.net.unix import UnixAddress, bind_unix
-from proxycore.net.wheel import Wheel
-from proxycore.observatory.balancing import Balancing
-from proxycore.observatory.observer import Surroundings
-from proxycore.protocols.base import Dial, Inbound, InboundContext, Outbound, OutboundContext, Strategy
-from proxycore.reverse import dialect
-from proxycore.reverse.bridge import Bridge, OpenCarrier
+from proxycore.document.model import Document, LoadedDocument
+from proxycore.errors import ConfigError, UsageError
+from proxycore.logs import AccessLog, open_access_log
+from proxycore.net.listen import Listener
+from proxycore.protocols.base import Outbound
+from proxycore.reverse.bridge import Bridge
 from proxycore.reverse.portal import Portal
-from proxycore.sniff.dispatching import SniffingDispatcher
-from proxycore.stream import PacketStream, Stream
-from proxycore.transport.chain import ChainedDial
-from proxycore.transport.sockopt import Sockopt
-from proxycore.transport.stack import client_layers, server_layers, through_client, through_server
-
-MAX_LISTENING_PORTS = 4096
-"""Of one instance: a range is easily written a digit too long."""
+from proxycore.routing.router import Router
+from proxycore.running.applied import Applied
+from proxycore.running.balancing import RunningBalancing, prepare_balancing
+from proxycore.running.change import Change, Phase
+from proxycore.running.ground import Ground
+from proxycore.running.inbounds import RunningInbound, prepare_inbounds
+from proxycore.running.listen_key import ListenKey
+from proxycore.running.listeners import AnyListener, prepare_listeners
+from proxycore.running.matching import Key
+from proxycore.running.names import RunningNames, prepare_names
+from proxycore.running.outbounds import RunningOutbound, prepare_outbounds
+from proxycore.running.tunnels import RunningBridge, RunningPortal, prepare_bridges, prepare_portals, prepare_tunnels
 
 DRAIN_STEP_S = 0.05
 
-_log = logging.getLogger("xrev.instance")
+_LISTS = frozenset({"inbounds", "outbounds", "reverse"})
+"""Sections that are compared entry by entry."""
+
+
+@dataclass(slots=True)
+class Running:
+    """What runs of one document. Parts that its successor has too are in both."""
+
+    sections: Mapping[str, object] = field(default_factory=dict)
+    router: Router = field(default_factory=lambda: Router.compile((), None))
+    outbounds: dict[Key, RunningOutbound] = field(default_factory=dict)
+    portals: dict[Key, RunningPortal] = field(default_factory=dict)
+    tunnels: dict[str, Portal] = field(default_factory=dict)
+    bridges: dict[Key, RunningBridge] = field(default_factory=dict)
+    inbounds: dict[Key, RunningInbound] = field(default_factory=dict)
+    listeners: dict[ListenKey, AnyListener] = field(default_factory=dict)
+    balancing: RunningBalancing | None = None
+    names: RunningNames | None = None
+
+    def by_tag(self) -> dict[str, Outbound]:
+        """Where rules may send to."""
+        found: dict[str, Outbound] = {}
+        for outbound in self.outbounds.values():
+            found.setdefault(outbound.entry.tag, outbound.outbound)
+        found.update((one.entry.tag, one.portal) for one in self.portals.values())
+        found.update(self.tunnels)
+        return found
 
 
 class Instance:
-    """Runs one document on `loop`."""
+    """Runs one document on `loop`, and others after it."""
 
     def __init__(self, loaded: LoadedDocument, loop: asyncio.AbstractEventLoop) -> None:
-        self._document = loaded.document
+        self._loaded = loaded
         self._loop = loop
-        self._poller = Poller(loop)
-        self._wheel = Wheel(loop)
-        self._clients = Census()        # sockets of clients and of targets
-        self._carriers = Census()       # sockets between cores
-        self._listeners: list[Listener | UdpListener] = []
-        self._inbounds: list[Inbound] = []
-        self._access: AccessLog = SilentAccessLog()
-        self._resolve: Resolve = resolve
-        self._dns: Dns | None = None
-        self.outbounds: dict[str, Outbound] = {}
-        self.portals: list[Portal] = []
-        self._tunnels: dict[str, Portal] = {}       # those of `portals` that have no domain, by tag
-        self.bridges: list[Bridge] = []
-        self.router = self._document.router()
-        self._balancing: Balancing | None = None
+        self._ground = Ground(loop)
+        self._running = Running()
+        self._is_stopping = False
+
+    @property
+    def loaded(self) -> LoadedDocument:
+        """The document that runs, or that `start` is to run."""
+        return self._loaded
+
+    @property
+    def router(self) -> Router:
+        return self._running.router
+
+    @property
+    def outbounds(self) -> Mapping[str, Outbound]:
+        """Those that rules may send to, by tag."""
+        return self._ground.outbounds
+
+    @property
+    def portals(self) -> list[Portal]:
+        return [*(one.portal for one in self._running.portals.values()), *self._running.tunnels.values()]
+
+    @property
+    def bridges(self) -> list[Bridge]:
+        kept_open = (bridge for one in self._running.outbounds.values() for bridge in one.bridges)
+        return [*(one.bridge for one in self._running.bridges.values()), *kept_open]
 
     async def start(self) -> None:
         """Listen on every port, then start the bridges. All or nothing: what fails leaves nothing listening.
 
-        Raises: ConfigError, a part of the document cannot be run here (a port is taken, say). OSError, the access log.
+        Raises: ConfigError, a part of the document cannot be run here (a port is taken, say).
         """
-        log = self._document.log
-        if log is not None:
-            self._access = open_access_log(log.access, self._loop, log.mask_address)
         try:
-            self._build()
+            self.apply(self._loaded)
         except ConfigError:
             self.stop()
             raise
-        for bridge in self.bridges:
-            bridge.start()
-        if self._balancing is not None:
-            self._balancing.start()
+
+    def apply(self, loaded: LoadedDocument) -> Applied:
+        """Run `loaded` instead of what runs now, within this turn of the loop.
+
+        What is the same in both stays as it is, with its connections; where only users, certificates or the like differ, the
+        listening socket and the connections stay, but not those of credentials that were removed or changed. Sessions of
+        replaced outbounds and of removed inbounds go on in what they began with.
+
+        Raises: ConfigError, `loaded` cannot be run here; then nothing has changed.
+        """
+        if self._is_stopping:
+            raise UsageError("the instance is stopping")
+        with Change() as change:
+            running = self._prepare(loaded, change)
+            change.commit()
+        self._loaded, self._running = loaded, running
+        return change.report.finish()
 
     async def drain(self, timeout_s: float) -> None:
         """Accept nothing new and open no carriers; return when no client is connected any more, or after `timeout_s`."""
-        for listener in self._listeners:
+        self._is_stopping = True
+        for listener in self._running.listeners.values():
             if isinstance(listener, Listener):
                 listener.close()
         for bridge in self.bridges:
             bridge.close()
         end_s = self._loop.time() + timeout_s
-        while self._clients.count and self._loop.time() < end_s:
+        while any(census.open for census in self._ground.client_censuses) and self._loop.time() < end_s:
             await asyncio.sleep(DRAIN_STEP_S)
+
+    @property
+    def observations(self) -> Observations:
+        """What the observatory knows of outbounds, by tag; empty without one."""
+        return self._running.balancing.balancing.observations if self._running.balancing is not None else {}
 
     def stop(self) -> None:
         """End everything now. May be called twice."""
-        if self._balancing is not None:
-            self._balancing.stop()
-        for listener in self._listeners:
+        self._is_stopping = True
+        if self._running.balancing is not None:
+            self._running.balancing.balancing.stop()
+        for listener in self._running.listeners.values():
             listener.close()
         for bridge in self.bridges:
             bridge.stop()
         for portal in self.portals:
             portal.stop()
-        for inbound in self._inbounds:
-            inbound.close()
-        if self._dns is not None:
-            self._dns.close()
-        self._wheel.stop()
-        self._poller.close()
-        self._access.close()
+        for inbound in self._running.inbounds.values():
+            inbound.inbound.close()
+        if self._running.names is not None:
+            self._running.names.close()
+        self._ground.stop()
 
-    def _build(self) -> None:
-        document = self._document
-        routing = RoutingDispatcher(self.router, self.outbounds, self._access)
-        dial = Dialer(self._poller, self._wheel, self._clients, is_carrier=False).dial
-        self._dns = build_dns(document.dns, Ways(self._loop, self._wheel, routing, dial, resolve))
-        if document.dns is not None:
-            self._resolve = self._dns.resolve
-        for outbound in document.outbounds:
-            self.outbounds.setdefault(outbound.tag, self._outbound(outbound, routing))
-        for entry in document.portals:
-            fixed = None if entry.dialect == "auto" else entry.dialect
-            portal = Portal(entry.tag, entry.domain, self._poller, self._wheel, fixed)
-            self.portals.append(portal)
-            self.outbounds[entry.tag] = portal
-        for inbound in document.inbounds:
-            for tag in inbound.settings.provides_outbound_tags():
-                self._add_tunnel(tag)
-        self._balance()
-        for bridge in document.bridges:
-            self.bridges.append(Bridge(bridge.tag, bridge.domain, routing, self._poller, self._wheel))
-        dispatcher = InboundDispatcher(routing, self._poller, self._wheel)
-        for inbound in document.inbounds:
-            if inbound.sniffing is None:
-                self._listen(inbound, dispatcher)
-            else:
-                sniffing = SniffingDispatcher(routing, inbound.sniffing, self._poller)
-                self._listen(inbound, InboundDispatcher(sniffing, self._poller, self._wheel))
+    def _prepare(self, loaded: LoadedDocument, change: Change) -> Running:
+        """Build what `loaded` needs besides what runs already, and say what follows."""
+        document, old, ground = loaded.document, self._running, self._ground
+        self._prepare_access_log(document, change)
+        new = Running(loaded.sections, document.router())
+        for name in {**old.sections, **loaded.sections}:
+            if name not in _LISTS:
+                change.report.tell_whole(name, was=old.sections.get(name), now=loaded.sections.get(name))
+        new.names = prepare_names(document.dns, old.names, ground, change)
+        new.outbounds = prepare_outbounds(document.outbounds, old.outbounds, ground, change)
+        new.portals = prepare_portals(document.portals, old.portals, ground, change)
+        new.tunnels = prepare_tunnels(document.inbounds, old.tunnels, ground, change)
+        new.balancing = prepare_balancing(document, old.balancing, ground, change)
+        new.router.balancing = new.balancing.balancing
+        new.bridges = prepare_bridges(document.bridges, old.bridges, ground, change)
+        new.inbounds = prepare_inbounds(document.inbounds, old.inbounds, ground, change)
+        wanted = (one for inbound in new.inbounds.values() for one in inbound.listens())
+        new.listeners = prepare_listeners(wanted, old.listeners, ground, change)
+        change.on_commit(Phase.SWAP, ground.route, new.router, new.by_tag(), new.tunnels)
+        return new
 
-    @property
-    def observations(self) -> Observations:
-        """What the observatory knows of outbounds, by tag; empty without one."""
-        return self._balancing.observations if self._balancing is not None else {}
-
-    def _balance(self) -> None:
-        direct = Dialer(self._poller, self._wheel, self._clients, is_carrier=False, resolve=self._resolve).dial
-        around = Surroundings(self.outbounds, self._poller, self._wheel, direct, time.time)
-        self._balancing = self.router.balancing = Balancing(self._document.balancers, self._document.observed, around)
-
-    def _outbound(self, entry: model.Outbound, dispatcher: RoutingDispatcher) -> Outbound:
-        context = OutboundContext(
-            entry.tag, entry.path, self._dial(entry), self._open_udp, self._wheel, time.time,
-            keep_tunnel=partial(self._keep_tunnel, dispatcher), dispatcher=dispatcher,
-            names=self._dns,
-        )
-        outbound = entry.side.build(entry.settings, context)
-        if not entry.mux.enabled:
-            return outbound
-        mux = entry.mux
-        return MuxPool(outbound, self._poller, self._wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
-
-    def _dial(self, entry: model.Outbound) -> Dial:
-        """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport."""
-        is_carrier = entry.spec.is_carrier
-        stream = entry.stream
-        proxy_tag = entry.proxy_tag or stream.sockopt.dialer_proxy
-        if proxy_tag:
-            dial: Dial = ChainedDial(proxy_tag, lambda: self.outbounds.get(proxy_tag), self._poller.call_soon)
-        else:
-            census = self._carriers if is_carrier else self._clients
-            is_plain = stream.sockopt == PLAIN.sockopt and not entry.send_through
-            options = None if is_plain else Sockopt(stream.sockopt, entry.send_through)
-            dial = Dialer(
-                self._poller, self._wheel, census, is_carrier=is_carrier, options=options, resolve=self._resolve).dial
-        return through_client(client_layers(stream, entry.path, self._wheel), dial, stream.sockopt.domain_strategy)
-
-    def _add_tunnel(self, tag: str) -> None:
-        """The outbound of a tunnel that clients of inbounds open; the same for all of them that name `tag`."""
-        if tag not in self._tunnels:
-            self._tunnels[tag] = Portal(tag, None, self._poller, self._wheel, dialect.XRAY_25_9, tells_addresses=True)
-            self.portals.append(self._tunnels[tag])
-            self.outbounds[tag] = self._tunnels[tag]
-
-    def _join_tunnel(self, tag: str, request: Request, stream: Stream) -> None:
-        self._tunnels[tag].register(request, stream)
-
-    def _keep_tunnel(self, dispatcher: RoutingDispatcher, origin: Request, open_carrier: OpenCarrier) -> None:
-        self.bridges.append(Bridge(
-            origin.inbound_tag, str(origin.destination.host), dispatcher, self._poller, self._wheel,
-            user=origin.user, level=origin.level, open_carrier=open_carrier,
-        ))
-
-    def _open_udp(
-        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
-    ) -> PacketStream:
-        return UdpSocket(self._loop, self._wheel, default, strategy, hides_source=hides_source, resolve=self._resolve)
-
-    def _listen(self, entry: model.Inbound, dispatcher: InboundDispatcher) -> None:
-        ports = [port for first, last in entry.ports for port in range(max(first, 1), last + 1)]
-        if len(ports) + len(self._listeners) > MAX_LISTENING_PORTS:
-            raise ConfigError(f"{entry.path}.port", f"an instance listens on {MAX_LISTENING_PORTS} ports at most")
-        dialer = Dialer(self._poller, self._wheel, self._clients, is_carrier=False, resolve=self._resolve)
-        context = InboundContext(
-            entry.tag, entry.path, dispatcher, self._wheel, time.time, ports[0] if ports else 0,
-            join_tunnel=self._join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix,
-        )
-        inbound: Inbound = entry.side.build(entry.settings, context)
-        self._inbounds.append(inbound)
-        address = "" if entry.listen is None else str(entry.listen)
-        path = f"{entry.path}.port"
-        census = self._carriers if entry.spec.is_carrier else self._clients
-        accept = through_server(server_layers(entry.stream, entry.path, self._wheel), inbound.accept)
-        options = None if entry.stream.sockopt == PLAIN.sockopt else Sockopt(entry.stream.sockopt)
-        if isinstance(entry.listen, UnixAddress):
-            sock, clean_up = bind_unix(entry.listen, f"{entry.path}.listen")
-            is_carrier = entry.spec.is_carrier
-            self._listeners.append(
-                Listener(self._poller, self._wheel, census, sock, accept, is_carrier=is_carrier, clean_up=clean_up))
-            _log.info("%s: listening on %s", entry.tag or entry.path, entry.listen)
-        for port in ports:
-            for network in sorted(inbound.networks):
-                if network == "tcp":
-                    sock = bind(address, port, socket.SOCK_STREAM, path, options)
-                    is_carrier = entry.spec.is_carrier
-                    tcp = Listener(
-                        self._poller, self._wheel, census, sock, accept, is_carrier=is_carrier, options=options)
-                    self._listeners.append(tcp)
-                else:
-                    sock = bind(address, port, socket.SOCK_DGRAM, path)
-                    self._listeners.append(UdpListener(self._loop, self._wheel, sock, inbound.accept_packets))
-                _log.info("%s: listening on %s:%d/%s", entry.tag or entry.path, address or "*", port, network)
+    def _prepare_access_log(self, document: Document, change: Change) -> None:
+        log = document.log
+        before = self._loaded.document.log
+        if self._running.sections and (log.access, log.mask_address) == (before.access, before.mask_address):
+            return
+        try:
+            access: AccessLog = open_access_log(log.access, self._loop, log.mask_address)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise ConfigError("log.access", f"{log.access!r} cannot be written: {reason}") from None
+        change.on_undo(access.close)
+        change.on_commit(Phase.SWAP, self._ground.set_access_log, access)

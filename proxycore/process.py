@@ -75,9 +75,6 @@ async def _serve(loaded: LoadedDocument, drain_s: float) -> int:
     except ConfigError as error:
         _complain(loaded, error.path, error.reason)
         return EXIT_NOT_STARTED
-    except OSError as error:
-        _complain(loaded, "log.access", f"{loaded.log.access!r} cannot be written: {error.strerror}")
-        return EXIT_NOT_STARTED
     # What was built until now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()

@@ -24,6 +24,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from proxycore.destination import Destination
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -70,6 +72,9 @@ class Stream:
 
     def touch(self) -> None:
         """Count as used, though no byte came: another connection (of datagrams, say) lives by this one."""
+
+    def claim(self, owner: Hashable) -> None:
+        """Whose connection this is: `owner` is the credential that the far end has proven to have."""
 
 
 class PacketStream:

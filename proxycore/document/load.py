@@ -114,7 +114,7 @@ def load_texts(
         observed=found.observed,
         dns=found.dns,
     )
-    return LoadedDocument(document, report.warnings, problem_maker(report))
+    return LoadedDocument(document, report.warnings, problem_maker(report), merged.sections)
 
 
 def _part(file: str, text: str, earlier: Report | None) -> tuple[Part, Report]:

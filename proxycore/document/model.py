@@ -6,7 +6,7 @@ whatever follows it, into file, line and column.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from proxycore.balancing.balancer import BalancerPlan
@@ -101,9 +101,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class LoadedDocument:
+    """`sections`: the document as it was written, merged where it was several; only to be compared."""
+
     document: Document
     warnings: list[Problem]
     _problem: Callable[[str, str], Problem]
+    sections: Mapping[str, object]
 
     @property
     def log(self) -> Log:

@@ -43,9 +43,10 @@ class ListenOptions(Protocol):
 
 
 def bind(
-    address: str, port: int, kind: socket.SocketKind, path: str, options: ListenOptions | None = None
+    address: str, port: int, kind: socket.SocketKind, path: str, options: ListenOptions | None = None, *, shares: bool = False
 ) -> socket.socket:
-    """A bound, non-blocking socket. `address` is an IP address, or "" for all of IPv4 and IPv6.
+    """A bound, non-blocking socket. `address` is an IP address, or "" for all of IPv4 and IPv6. With `shares` it may be bound
+    beside others that share their port (`share_port`).
 
     Raises: ConfigError at `path`, with the reason in words.
     """
@@ -64,6 +65,8 @@ def bind(
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not address else 1)
         if options is not None and kind == socket.SOCK_STREAM:
             options.before_listen(sock)
+        if shares:
+            share_port(sock, is_shared=True)
         sock.bind((host, port))
         if kind == socket.SOCK_STREAM:
             sock.listen(BACKLOG)
@@ -78,6 +81,11 @@ def bind(
             raise ConfigError(path, f"{address} is not an address of this machine") from None
         raise ConfigError(path, f"cannot listen on {where}: {os.strerror(error.errno or 0)}") from None
     return sock
+
+
+def share_port(sock: socket.socket, *, is_shared: bool = False) -> None:
+    """Whether other sockets of this user that share their port, too, may be bound beside this one. Raises: OSError."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
 
 
 class Listener:
@@ -124,6 +132,23 @@ class Listener:
     def port(self) -> int:
         return int(self._sock.getsockname()[1])
 
+    @property
+    def sock(self) -> socket.socket:
+        return self._sock
+
+    def serve(self, accept: Accept, census: Census, *, is_carrier: bool, options: ListenOptions | None) -> None:
+        """Hand what is accepted from now on to `accept`, as if this listener had been made for it."""
+        self._accept = accept
+        self._census = census
+        self._is_carrier = is_carrier
+        self._options = options
+
+    def accept_waiting(self) -> None:
+        """Accept who has connected already, without waiting for this listener's turn."""
+        for _ in range(0, BACKLOG, ACCEPTS_PER_WAKE):
+            if not self._interest or self._accept_some() < ACCEPTS_PER_WAKE:
+                return
+
     def close(self) -> None:
         """Accept no more."""
         if self._resume is not None:
@@ -136,19 +161,24 @@ class Listener:
                 self._clean_up()
 
     def on_events(self, events: int) -> None:
-        for _ in range(ACCEPTS_PER_WAKE):
+        self._accept_some()
+
+    def _accept_some(self) -> int:
+        """Accept who waits, ACCEPTS_PER_WAKE at most; how many were taken off the queue."""
+        for number in range(ACCEPTS_PER_WAKE):
             try:
                 fd, source = self._sock._accept()  # type: ignore[attr-defined]
             except (BlockingIOError, InterruptedError):
-                return
+                return number
             except OSError as error:
                 if error.errno in _OUT_OF:
                     self._wait(error)
-                    return
+                    return number
                 continue            # that connection was over before it was accepted
             # what socket.accept does, without asking the listener for its family, type and protocol each time
             sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=fd)
             self._accepted(sock, source)
+        return ACCEPTS_PER_WAKE
 
     def _accepted(self, sock: socket.socket, source: tuple[str, int]) -> None:
         try:

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import socket
 import termios
+from collections.abc import Hashable
 
 from proxycore.errors import LinkDown
 from proxycore.net.poller import READABLE, WRITABLE, Poller
@@ -46,12 +47,16 @@ _log = logging.getLogger("xrev.socket")
 
 
 class Census:
-    """How many sockets of one kind are open."""
+    """The sockets of one kind that are open."""
 
-    __slots__ = ("count",)
+    __slots__ = ("open",)
 
     def __init__(self) -> None:
-        self.count = 0
+        self.open: set[SocketStream] = set()
+
+    @property
+    def count(self) -> int:
+        return len(self.open)
 
 
 class SocketStream(Stream):
@@ -59,7 +64,7 @@ class SocketStream(Stream):
 
     __slots__ = (
         "_backlog", "_blocked", "_census", "_closing", "_eof_in", "_eof_out", "_interest", "_mark", "_paused", "_poller",
-        "_read_bytes", "_wheel", "received", "sent", "sock", "wheel_slot",
+        "_read_bytes", "_wheel", "owner", "received", "sent", "sock", "wheel_slot",
     )
 
     def __init__(self, poller: Poller, wheel: Wheel, census: Census, sock: socket.socket | None) -> None:
@@ -69,10 +74,11 @@ class SocketStream(Stream):
         self.received = 0           # bytes
         self.sent = 0               # bytes
         self.wheel_slot = -1
+        self.owner: Hashable = None     # the credential that the far end has proven to have
         self._poller = poller
         self._wheel = wheel
         self._census = census
-        census.count += 1
+        census.open.add(self)
         self._mark = 0              # received + sent when the wheel last looked
         self._backlog: list[bytes] = []
         self._blocked = sock is None    # write() cannot go straight to the socket
@@ -99,6 +105,9 @@ class SocketStream(Stream):
 
     def touch(self) -> None:
         self._mark = -1
+
+    def claim(self, owner: Hashable) -> None:
+        self.owner = owner
 
     @property
     def backlog_bytes(self) -> int:
@@ -331,7 +340,7 @@ class SocketStream(Stream):
         peer.abort(error)
 
     def _end(self) -> None:
-        self._census.count -= 1
+        self._census.open.discard(self)
         self._wheel.forget(self)
         self._eof_in = self._eof_out = self._blocked = True
         sock, self.sock = self.sock, None

@@ -39,7 +39,7 @@ AcceptFlow = Callable[[PacketStream, HostPort, HostPort], None]
 class UdpListener:
     """One listening socket; a client address that is new becomes a flow and is handed to `accept`."""
 
-    __slots__ = ("_accept", "_flows", "_local", "_loop", "_sock", "_wheel")
+    __slots__ = ("_accept", "_flows", "_is_retired", "_local", "_loop", "_sock", "_wheel")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: AcceptFlow) -> None:
         self._loop = loop
@@ -47,9 +47,29 @@ class UdpListener:
         self._sock = sock
         self._accept = accept
         self._flows: dict[tuple[str, int], _Flow] = {}
+        self._is_retired = False
         name = sock.getsockname()
         self._local: HostPort = (name[0], name[1])
         loop.add_reader(sock, self._on_readable)
+
+    @property
+    def sock(self) -> socket.socket:
+        return self._sock
+
+    @property
+    def is_gone(self) -> bool:
+        return self._sock.fileno() < 0
+
+    def serve(self, accept: AcceptFlow) -> None:
+        """Hand flows that begin from now on to `accept`, also if it was retired."""
+        self._accept = accept
+        self._is_retired = False
+
+    def retire(self) -> None:
+        """Begin no more flows; close when those that there are have ended."""
+        self._is_retired = True
+        if not self._flows:
+            self.close()
 
     def close(self) -> None:
         """Receive no more; every flow ends."""
@@ -62,6 +82,8 @@ class UdpListener:
     def forget(self, address: tuple[str, int], flow: _Flow) -> None:
         if self._flows.get(address) is flow:        # not a newer one of the same address
             del self._flows[address]
+            if self._is_retired and not self._flows:
+                self.close()
 
     def send(self, data: Buffer, address: tuple[str, int]) -> None:
         try:
@@ -85,7 +107,7 @@ class UdpListener:
     def _received(self, size: int, address: tuple[str, int]) -> None:
         flow = self._flows.get(address)
         if flow is None:
-            if len(self._flows) >= MAX_FLOWS:
+            if self._is_retired or len(self._flows) >= MAX_FLOWS:
                 return
             flow = self._flows[address] = _Flow(self, address, self._wheel)
             plain = address[0].removeprefix("::ffff:")

@@ -20,10 +20,20 @@ class Balancing:
     __slots__ = ("_by_tag", "observatory")
 
     def __init__(
-        self, plans: Iterable[BalancerPlan], observed: Observed | None, around: Surroundings, roll: Roll = random.randrange
+        self,
+        plans: Iterable[BalancerPlan],
+        observed: Observed | None,
+        around: Surroundings,
+        roll: Roll = random.randrange,
+        observatory: Observer | None = None,
     ) -> None:
-        """`around.outbounds` may change at any time. Raises: ConfigError, the observatory cannot be run here."""
-        self.observatory = make_observatory(observed, around) if observed is not None else None
+        """`around.outbounds` may change at any time. `observatory`: one that observes as `observed` says already.
+
+        Raises: ConfigError, the observatory cannot be run here.
+        """
+        self.observatory = observatory
+        if observatory is None and observed is not None:
+            self.observatory = make_observatory(observed, around)
         observe = self._observe if self.observatory is not None else None
         self._by_tag = {plan.tag: Balancer(plan, around.outbounds, observe, roll) for plan in plans}
 

@@ -6,7 +6,7 @@ A protocol never opens a listening socket and never resolves a name. It is given
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -131,6 +131,15 @@ class Inbound:
     def accept_packets(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
         """Take over the flow of datagrams of one client address."""
         raise NotImplementedError
+
+    def admits(self, owner: Hashable) -> bool:
+        """Whether a connection that was claimed by `owner`, a credential, would be let in now as well."""
+        return True
+
+    def take_over(self, old: Inbound) -> None:
+        """This one takes the place of `old`, one of the same class with other settings: go on with what it remembers of its
+        clients, and let those that are still saying to `old` who they are be judged by the settings of now.
+        """
 
     def close(self) -> None:
         """No more will be accepted; what runs goes on."""

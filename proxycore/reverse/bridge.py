@@ -21,7 +21,7 @@ from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
-from proxycore.stream import NULL_STREAM, Buffer, NullStream, PacketStream, Stream
+from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
 TICK_S = 2.0
 """The load is looked at this often."""
@@ -80,7 +80,8 @@ class _ControlStream(NullStream):
 class BridgeLink:
     """One carrier of a bridge."""
 
-    __slots__ = ("_bridge", "_heard", "carrier", "dialect", "is_active", "opened_at", "wheel_slot")
+    __slots__ = (
+        "_bridge", "_heard", "carrier", "dialect", "is_active", "is_outdated", "opened_at", "opened_before", "wheel_slot")
 
     def __init__(self, bridge: Bridge, loop: Loop, wheel: Wheel) -> None:
         self._bridge = bridge
@@ -91,6 +92,8 @@ class BridgeLink:
         self.opened_at = loop.time()
         self.dialect = ""           # as the portal addressed the control session; "" until then
         self.is_active = True       # from the moment it is made, as in the cores
+        self.is_outdated = False    # the bridge's carriers are made another way now
+        self.opened_before = 0      # sessions ever opened, when the last tick looked at it
         self.wheel_slot = -1
 
     @property
@@ -127,6 +130,10 @@ class BridgeLink:
             self._control_opened(str(destination.host))
             session.peer = _ControlStream(self)
             return
+        if self._bridge.is_retired:
+            session.peer = NULL_STREAM
+            session.abort(LinkDown("the bridge was removed"))
+            return
         self._bridge.dispatcher.dispatch(self._request(destination), session)
 
     def _accept_packets(self, destination: Destination, packets: MuxPacketSession) -> None:
@@ -134,7 +141,24 @@ class BridgeLink:
             self._control_opened(str(destination.host))
             packets.peer = _Control(self)
             return
+        if self._bridge.is_retired:
+            packets.peer = NULL_PACKETS
+            packets.close()
+            return
         self._bridge.dispatcher.dispatch_packets(self._request(destination), packets)
+
+    def retire(self) -> None:
+        """Count on it no more; it is closed when nothing runs on it."""
+        if self.is_active:
+            self.is_active = False
+            self.carrier.wheel.watch(self, DRAINED_S)
+
+    @property
+    def is_idle(self) -> bool:
+        """No session but the portal's control session, and none was opened since this was last asked."""
+        before, self.opened_before = self.opened_before, self.carrier.opened
+        sessions = self.carrier.sessions.values()
+        return self.carrier.opened == before and all(isinstance(one.peer, (_Control, _ControlStream)) for one in sessions)
 
     def _request(self, destination: Destination) -> Request:
         origin = self._bridge.origin
@@ -177,6 +201,7 @@ class Bridge:
         self._retry: asyncio.TimerHandle | None = None
         self._failures = 0                      # attempts since a carrier was last up
         self._is_stopped = False
+        self.is_retired = False                 # it was removed, and takes no new session
         self._timer = loop.call_later(TICK_S, self._on_timer)
 
     def start(self) -> None:
@@ -195,12 +220,49 @@ class Bridge:
         if self._retry is not None:
             self._retry.cancel()
 
+    def retire(self) -> None:
+        """It was removed: no new carriers, no new sessions, and its carriers are closed when nothing runs on them."""
+        self.close()
+        self.is_retired = True
+        for link in self.links:
+            link.retire()
+        self._on_timer()
+
+    @property
+    def is_gone(self) -> bool:
+        """It opens no more carriers, and has none left."""
+        return self._is_stopped and not self.links
+
+    def renew(self, origin: Request | None = None, open_carrier: OpenCarrier | None = None) -> None:
+        """Carriers are made another way now (what the router chooses, or `open_carrier`): open one, and when that is up let
+        those of before go, each when nothing runs on it any more. `origin` changes whose the sessions are.
+        """
+        if origin is not None:
+            self.origin = origin
+        if open_carrier is not None:
+            self._open_carrier = open_carrier
+        if self._is_stopped:
+            return
+        for link in self.links:
+            link.is_outdated = True
+        self._retry_s = 0.0
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._reconnect()
+
     @property
     def active(self) -> list[BridgeLink]:
-        return [link for link in self.links if link.is_active]
+        """Those to count on."""
+        return [link for link in self.links if link.is_active and not link.is_outdated]
 
     def tick(self) -> None:
-        """What happens every TICK_S: one more carrier if the load asks for it."""
+        """What happens every TICK_S: one more carrier if the load asks for it, and none that is not needed any more."""
+        for link in [link for link in self.links if link.is_outdated or self.is_retired]:
+            if not link.is_active and link.is_idle:
+                link.carrier.close()
+        if self._is_stopped:
+            return
         active = self.active
         if not active:
             self._reconnect()
@@ -211,6 +273,10 @@ class Bridge:
 
     def on_up(self, link: BridgeLink) -> None:
         self._failures = 0
+        if not link.is_outdated:
+            for other in self.links:
+                if other.is_outdated:
+                    other.retire()
         _log.info("bridge %s: connected to the portal (%s), %d carriers", self.tag, link.dialect, len(self.active))
 
     def on_drained(self, link: BridgeLink) -> None:
@@ -262,5 +328,6 @@ class Bridge:
             link.carrier.fail(LinkDown("nothing carries it"))
 
     def _on_timer(self) -> None:
-        self._timer = self._loop.call_later(TICK_S, self._on_timer)
-        self.tick()
+        if not self.is_gone:
+            self._timer = self._loop.call_later(TICK_S, self._on_timer)
+            self.tick()

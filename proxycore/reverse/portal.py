@@ -178,6 +178,19 @@ class Portal(Outbound):
         """Open no sessions on new carriers any more; what runs goes on."""
         self._is_closed = True
 
+    def retire(self) -> None:
+        """It was removed: bridges are asked for other carriers, and those of now are closed when nothing runs on them."""
+        self._is_closed = True
+        for link in self.links:
+            if not link.is_draining:
+                self._drain(link)
+                link.drained_at = 0.0           # no carrier will come here in answer
+
+    @property
+    def is_gone(self) -> bool:
+        """It takes no more, and has no carrier left."""
+        return self._is_closed and not self.links
+
     def stop(self) -> None:
         """End every carrier now."""
         self._is_closed = True
@@ -245,6 +258,8 @@ class Portal(Outbound):
     # time
 
     def _on_timer(self) -> None:
+        if self.is_gone:
+            return
         self._timer = self._loop.call_later(TICK_S, self._on_timer)
         self.tick()
 

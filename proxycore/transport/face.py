@@ -6,6 +6,8 @@ Until then what the protocol writes is kept, and its ends wait.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from proxycore.errors import LinkDown, PeerError
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
@@ -75,6 +77,9 @@ class UpperFace(Stream):
 
     def touch(self) -> None:
         self._lower.touch()
+
+    def claim(self, owner: Hashable) -> None:
+        self._lower.claim(owner)
 
     # what a subclass says
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
@@ -108,6 +108,11 @@ class Sockopt:
         if not self._local:
             return None
         return socket.AF_INET6 if ":" in self._local else socket.AF_INET
+
+    @property
+    def listen_key(self) -> Hashable:
+        """Equal where `before_listen` does the same."""
+        return tuple(self._options), self._fast_open, self._v6only
 
     def before_listen(self, sock: socket.socket) -> None:
         """What is set on a listening socket goes over to what it accepts."""

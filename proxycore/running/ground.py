@@ -1,0 +1,130 @@
+"""What stays while documents come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Container, Mapping, Sequence
+from typing import Protocol
+
+from proxycore.destination import Destination, IPAddress, Request
+from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
+from proxycore.dns.answer import Answer, Families
+from proxycore.errors import DialError, LinkDown
+from proxycore.logs import AccessLog, SilentAccessLog
+from proxycore.net.poller import Poller
+from proxycore.net.resolve import Strategy, resolve
+from proxycore.net.socket_stream import Census
+from proxycore.net.udp import UdpListener, UdpSocket
+from proxycore.net.wheel import Wheel
+from proxycore.protocols.base import Names, Outbound
+from proxycore.reverse.portal import Portal
+from proxycore.routing.router import Router
+from proxycore.running.listen_key import ListenKey
+from proxycore.stream import NULL_STREAM, PacketStream, Stream
+
+
+class Leaving(Protocol):
+    """What was removed, and still has something that runs."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Nothing of it runs any more."""
+
+    def stop(self) -> None:
+        """End it now. May be called twice."""
+
+
+class NamesOfNow(Names, Protocol):
+    """How names become addresses."""
+
+    async def resolve(self, host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IPAddress]: ...
+
+
+class Ground:
+    """Parts hold on to this, so what it refers to can be swapped without telling them: how names are looked up, where
+    `dispatcher` sends requests, the `outbounds` of now, and the `tunnels` that clients may open.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.poller = Poller(loop)
+        self.wheel = Wheel(loop)
+        self.clients = Census()             # sockets to targets, and those that no inbound accounts for
+        self.carriers = Census()            # the same between cores
+        self.client_censuses = [self.clients]
+        self.access: AccessLog = SilentAccessLog()
+        self._names: NamesOfNow | None = None
+        self.outbounds: dict[str, Outbound] = {}        # those of now, by tag
+        self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access)
+        self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel)
+        self.tunnels: Mapping[str, Portal] = {}
+        self.leaving: list[Leaving] = []
+        self.fading: dict[ListenKey, UdpListener] = {}       # removed, with flows that go on; by what they are bound to
+
+    def resolve(self, host: str, strategy: Strategy = Strategy.AS_IS) -> Awaitable[Sequence[IPAddress]]:
+        """What dials look names up by. Raises: DialError."""
+        return (resolve if self._names is None else self._names.resolve)(host, strategy)
+
+    async def lookup(self, host: str, families: Families) -> Answer:
+        """What the built-in DNS answers. Raises: ProxyError."""
+        if self._names is None:
+            raise DialError(host, "nothing runs yet")
+        return await self._names.lookup(host, families)
+
+    def is_own(self, request: Request) -> bool:
+        """Whether this is a question of the built-in DNS to one of its servers."""
+        return self._names is not None and self._names.is_own(request)
+
+    def set_names(self, names: NamesOfNow) -> None:
+        """Ask `names` from now on."""
+        self._names = names
+
+    def route(self, router: Router, outbounds: Mapping[str, Outbound], tunnels: Mapping[str, Portal]) -> None:
+        """Send requests that come from now on where `router` says."""
+        self.dispatcher.router = router
+        self.outbounds.clear()
+        self.outbounds.update(outbounds)
+        self.tunnels = tunnels
+
+    def count_clients(self, accepted: Sequence[Census]) -> None:
+        """`accepted` are the connections of clients by inbound; those of removed inbounds count while there are any."""
+        now = [self.clients, *accepted]
+        self.client_censuses = [*now, *(one for one in self.client_censuses if one.open and one not in now)]
+
+    def set_access_log(self, access: AccessLog) -> None:
+        """Write accesses to `access` from now on; the log of before is closed."""
+        before, self.access = self.access, access
+        self.dispatcher.access = access
+        before.close()
+
+    def join_tunnel(self, tag: str, request: Request, stream: Stream) -> None:
+        """Make `stream` a carrier of the tunnel `tag`."""
+        tunnel = self.tunnels.get(tag)
+        if tunnel is None:              # its inbound was replaced while this connection was still saying who it is
+            stream.peer = NULL_STREAM
+            stream.abort(LinkDown("the tunnel is gone"))
+        else:
+            tunnel.register(request, stream)
+
+    def open_udp(
+        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
+    ) -> PacketStream:
+        """An outgoing flow of datagrams."""
+        return UdpSocket(self.loop, self.wheel, default, strategy, hides_source=hides_source, resolve=self.resolve)
+
+    def leave(self, *parts: Leaving) -> None:
+        """Remember `parts`, which were removed, until they are gone."""
+        self.leaving = [part for part in (*self.leaving, *parts) if not part.is_gone]
+
+    def forget_faded(self, wanted: Container[ListenKey]) -> None:
+        """Forget what has faded away, and what is wanted again."""
+        self.fading = {key: one for key, one in self.fading.items() if not one.is_gone and key not in wanted}
+
+    def stop(self) -> None:
+        for part in self.leaving:
+            part.stop()
+        for listener in self.fading.values():
+            listener.close()
+        self.wheel.stop()
+        self.poller.close()
+        self.access.close()
