@@ -4,7 +4,7 @@
 Every system runs the same two documents against the same nginx and iperf3, in turn, `--rounds` times; each figure is
 the median, beside the reference's (the first system's). Without --system: V2Ray's core, then ours.
 
-    bench/reverse_bench.py [--system NAME='COMMAND {config}' ...] [--rounds N] [--secs S] [--security S] [--json FILE]
+    bench/reverse_bench.py [--system NAME='COMMAND {config}' ...] [--rounds N] [--secs S] [--carrier C] [--json FILE]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -36,6 +36,7 @@ from rig import (
     require_ports,
     require_programs,
     wait_for_port,
+    write_certificate,
 )
 
 IDLE_CONNECTIONS: Final = 2000
@@ -98,36 +99,62 @@ http {{
 
 
 def measure(name: str, command: str, security: str, secs: int, folder: Path) -> Figures:
-    """One round of one system. Raises: NotReady."""
-    tunnel = Tunnel({"portal": command, "bridge": command}, security, folder)
-    figures: Figures = {}
-    try:
-        figures["first answer, s"] = tunnel.start(_is_answering)
-        figures["memory at rest, MiB"] = tunnel.memory_mib()
-        for label, options in BULK.items():
-            before = tunnel.cpu_s()
-            speed = _bulk(secs, options)
-            figures[f"bulk {label}, MiB/s"] = speed
-            if speed:
-                figures[f"cpu-s per GiB {label}"] = (tunnel.cpu_s() - before) / (speed * secs / 1024)
-        for label, load in LOADS.items():
-            before = tunnel.cpu_s()
-            result = _requests(secs, load)
-            figures[f"{label}, req/s"] = result.per_s
-            figures[f"{label}, p50 ms"] = result.p50_ms
-            figures[f"{label}, p99 ms"] = result.p99_ms
-            figures[f"cpu-ms per 1000 req {label}"] = (tunnel.cpu_s() - before) * 1e6 / max(1.0, result.per_s * secs)
-            if result.errors:
-                print(f"  {name}, {label}: {result.errors}", file=sys.stderr)
+    """One round of one system, its carrier VMess. Raises: NotReady."""
+    with _running(Tunnel({"portal": command, "bridge": command}, security, folder)) as (tunnel, figures):
+        for label in BULK:
+            figures |= _bulk_and_its_cost(tunnel, label, secs)
+        for label in LOADS:
+            figures |= _load_and_its_cost(tunnel, name, label, secs)
         beside_bulk = _requests_beside_bulk(secs)
         figures["keep-alive c32 beside 8 bulk, req/s"] = beside_bulk.per_s
         figures["keep-alive c32 beside 8 bulk, p99 ms"] = beside_bulk.p99_ms
         figures |= _idle(tunnel)
+    return figures
+
+
+def measure_tls(name: str, command: str, secs: int, folder: Path, certificate: Path) -> Figures:
+    """One round of one system, its carrier VLESS over TLS: bytes, and requests. Raises: NotReady."""
+    with _running(Tunnel({"portal": command, "bridge": command}, "none", folder, certificate)) as (tunnel, figures):
+        for label in BULK:
+            figures |= _bulk_and_its_cost(tunnel, label, secs)
+        figures |= _load_and_its_cost(tunnel, name, "keep-alive c32", secs)
+    return figures
+
+
+@contextmanager
+def _running(tunnel: Tunnel) -> Iterator[tuple[Tunnel, Figures]]:
+    """The tunnel, up, and its first figures; what it said last is added to an error."""
+    figures: Figures = {}
+    try:
+        figures["first answer, s"] = tunnel.start(_is_answering)
+        figures["memory at rest, MiB"] = tunnel.memory_mib()
+        yield tunnel, figures
     except NotReady as error:
         raise NotReady(f"{error}\n{tunnel.last_lines()}") from error
     finally:
         tunnel.stop()
+
+
+def _bulk_and_its_cost(tunnel: Tunnel, label: str, secs: int) -> Figures:
+    before = tunnel.cpu_s()
+    speed = _bulk(secs, BULK[label])
+    figures = {f"bulk {label}, MiB/s": speed}
+    if speed:
+        figures[f"cpu-s per GiB {label}"] = (tunnel.cpu_s() - before) / (speed * secs / 1024)
     return figures
+
+
+def _load_and_its_cost(tunnel: Tunnel, name: str, label: str, secs: int) -> Figures:
+    before = tunnel.cpu_s()
+    result = _requests(secs, LOADS[label])
+    if result.errors:
+        print(f"  {name}, {label}: {result.errors}", file=sys.stderr)
+    return {
+        f"{label}, req/s": result.per_s,
+        f"{label}, p50 ms": result.p50_ms,
+        f"{label}, p99 ms": result.p99_ms,
+        f"cpu-ms per 1000 req {label}": (tunnel.cpu_s() - before) * 1e6 / max(1.0, result.per_s * secs),
+    }
 
 
 def _is_answering() -> bool:
@@ -204,7 +231,7 @@ def _idle(tunnel: Tunnel) -> Figures:
     return {f"{IDLE_CONNECTIONS} idle: answered": answered, "KiB per idle connection": kib}
 
 
-def print_table(names: list[str], runs: dict[str, list[Figures]], rounds: int) -> dict[str, Figures]:
+def print_table(title: str, names: list[str], runs: dict[str, list[Figures]], rounds: int) -> dict[str, Figures]:
     """One line per figure, with each system's ratio to the first one; the medians."""
     labels = list(dict.fromkeys(label for figures in runs.values() for one in figures for label in one))
     median = {
@@ -212,7 +239,7 @@ def print_table(names: list[str], runs: dict[str, list[Figures]], rounds: int) -
         for name, figures in runs.items()
     }
     reference, *others = names
-    print(f"{f'median of {rounds}':40}" + "".join(f"{name:>12}" for name in names)
+    print(f"\n{f'{title} (median of {rounds})':40}" + "".join(f"{name:>12}" for name in names)
           + "".join(f"{f'{name}/{reference}':>16}" for name in others))
     for label in labels:
         row = f"{label:40}" + "".join(f"{median[name].get(label, float('nan')):12.3f}" for name in names)
@@ -229,28 +256,44 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--secs", type=int, default=4, help="of each measurement")
     parser.add_argument("--security", default="aes-128-gcm", help="VMess cipher of the carrier")
+    parser.add_argument("--carrier", choices=("both", "vmess", "tls"), default="both", help="which table")
     parser.add_argument("--json", type=Path, help="also write every round's figures here")
     arguments = parser.parse_args()
     systems = dict(one.split("=", 1) for one in arguments.system or (f"v2ray={V2RAY}", f"xrev={OURS}"))
 
     cores = {"v2ray"} & {command.split()[0] for command in systems.values()}
     end_in_order_on_signals()
-    require_programs(["nginx", "iperf3", "wrk", *sorted(cores)])
+    require_programs(["nginx", "iperf3", "wrk", "openssl", *sorted(cores)])
     require_ports()
-    runs: dict[str, list[Figures]] = {name: [] for name in systems}
+    secs = arguments.secs
     with tempfile.TemporaryDirectory() as text, services(folder := Path(text)):
-        for number in range(arguments.rounds):
-            for name, command in systems.items():
-                begin = time.monotonic()
-                try:
-                    runs[name].append(measure(name, command, arguments.security, arguments.secs, folder / name))
-                except NotReady as error:
-                    print(f"  {name}, round {number + 1}: {error}", file=sys.stderr)
-                print(f"  round {number + 1} of {arguments.rounds}, {name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-                time.sleep(1)
-    median = print_table(list(systems), runs, arguments.rounds)
+        certificate = write_certificate(folder)
+        tables: dict[str, Callable[[str, str, Path], Figures]] = {
+            "carrier: VMess": lambda name, command, place: measure(name, command, arguments.security, secs, place),
+            "carrier: VLESS over TLS": lambda name, command, place: measure_tls(name, command, secs, place, certificate),
+        }
+        wanted = {"both": list(tables), "vmess": list(tables)[:1], "tls": list(tables)[1:]}[arguments.carrier]
+        results = {title: run_rounds(systems, arguments.rounds, folder, tables[title]) for title in wanted}
+    medians = {title: print_table(title, list(systems), runs, arguments.rounds) for title, runs in results.items()}
     if arguments.json:
-        arguments.json.write_text(json.dumps({"median": median, "runs": runs}, indent=1))
+        arguments.json.write_text(json.dumps({"median": medians, "runs": results}, indent=1))
+
+
+def run_rounds(
+    systems: dict[str, str], rounds: int, folder: Path, measured: Callable[[str, str, Path], Figures]
+) -> dict[str, list[Figures]]:
+    """Each system in turn, `rounds` times; a round that did not come up is said and left out."""
+    runs: dict[str, list[Figures]] = {name: [] for name in systems}
+    for number in range(rounds):
+        for name, command in systems.items():
+            begin = time.monotonic()
+            try:
+                runs[name].append(measured(name, command, folder / name))
+            except NotReady as error:
+                print(f"  {name}, round {number + 1}: {error}", file=sys.stderr)
+            print(f"  round {number + 1} of {rounds}, {name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+            time.sleep(1)
+    return runs
 
 
 if __name__ == "__main__":

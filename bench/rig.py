@@ -33,7 +33,7 @@ PORT_WAIT_S: Final = 30
 STOP_WAIT_S: Final = 10
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
-PACKAGES: Final = {"v2ray": "v2ray", "nginx": "nginx", "iperf3": "iperf3", "wrk": "wrk"}      # program: Debian package
+PACKAGES: Final = {name: name for name in ("v2ray", "nginx", "iperf3", "wrk", "openssl")}      # program: Debian package
 
 
 class NotReady(Exception):
@@ -67,20 +67,34 @@ def require_ports() -> None:
                 sys.exit(f"Port {port} on 127.0.0.1 is needed: {error.strerror}")
 
 
-def documents(security: str) -> dict[str, dict[str, Any]]:
-    """The portal's and the bridge's document, both in the form that Xray and V2Ray read too."""
+def documents(security: str, tls: Path | None = None) -> dict[str, dict[str, Any]]:
+    """The portal's and the bridge's document, both in the form that Xray and V2Ray read too.
+
+    The carrier is VMess with the cipher `security`; with `tls`, the path of a certificate and key in one PEM file, it is
+    VLESS, which encrypts nothing, over TLS.
+    """
     def entry(tag: str, port: int, target: int) -> dict[str, Any]:
         return {"tag": tag, "listen": "127.0.0.1", "port": port, "protocol": "dokodemo-door",
                 "settings": {"address": "127.0.0.1", "port": target, "network": "tcp"}}
 
+    user: dict[str, Any] = {"id": CREDENTIAL, "encryption": "none"} if tls else {
+        "id": CREDENTIAL, "alterId": 0, "security": security}
+    accepting: dict[str, Any] = {"protocol": "vmess", "settings": {"clients": [{"id": CREDENTIAL, "alterId": 0}]}}
+    joining: dict[str, Any] = {"protocol": "vmess"}
+    if tls is not None:
+        pair = {"certificateFile": str(tls), "keyFile": str(tls)}
+        accepting = {
+            "protocol": "vless", "settings": {"clients": [{"id": CREDENTIAL}], "decryption": "none"},
+            "streamSettings": {"network": "tcp", "security": "tls", "tlsSettings": {"certificates": [pair]}}}
+        joining = {"protocol": "vless", "streamSettings": {"network": "tcp", "security": "tls", "tlsSettings": {
+            "allowInsecure": True, "serverName": "bench.example"}}}
     portal = {
         "log": {"loglevel": "error"},
         "reverse": {"portals": [{"tag": "portal", "domain": DOMAIN}]},
         "inbounds": [
             entry("web", ENTRY_WEB, WEB),
             entry("iperf", ENTRY_IPERF, IPERF),
-            {"tag": "interconn", "listen": "127.0.0.1", "port": CARRIER, "protocol": "vmess",
-             "settings": {"clients": [{"id": CREDENTIAL, "alterId": 0}]}},
+            {"tag": "interconn", "listen": "127.0.0.1", "port": CARRIER, **accepting},
         ],
         "outbounds": [{"tag": "direct", "protocol": "freedom"}],
         "routing": {"rules": [{"type": "field", "inboundTag": ["web", "iperf", "interconn"], "outboundTag": "portal"}]},
@@ -90,8 +104,7 @@ def documents(security: str) -> dict[str, dict[str, Any]]:
         "reverse": {"bridges": [{"tag": "bridge", "domain": DOMAIN}]},
         "outbounds": [
             {"tag": "out", "protocol": "freedom"},
-            {"tag": "interconn", "protocol": "vmess", "settings": {"vnext": [
-                {"address": "127.0.0.1", "port": CARRIER, "users": [{"id": CREDENTIAL, "alterId": 0, "security": security}]}]}},
+            {"tag": "interconn", **joining, "settings": {"vnext": [{"address": "127.0.0.1", "port": CARRIER, "users": [user]}]}},
         ],
         "routing": {"rules": [
             {"type": "field", "inboundTag": ["bridge"], "domain": [f"full:{DOMAIN}"], "outboundTag": "interconn"},
@@ -101,15 +114,24 @@ def documents(security: str) -> dict[str, dict[str, Any]]:
     return {"portal": portal, "bridge": bridge}
 
 
+def write_certificate(folder: Path) -> Path:
+    """A certificate of nobody, and its key, in one PEM file."""
+    path, key = folder / "tls.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench.example"
+    subprocess.run([*command.split(), "-keyout", str(key), "-out", str(path)], check=True, capture_output=True)
+    path.write_text(path.read_text() + key.read_text())
+    return path
+
+
 class Tunnel:
     """A portal and a bridge, each a process of its own; `commands` have {config} where the document's path goes."""
 
-    def __init__(self, commands: dict[str, str], security: str, folder: Path) -> None:
+    def __init__(self, commands: dict[str, str], security: str, folder: Path, tls: Path | None = None) -> None:
         self._commands = commands
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         folder.mkdir(exist_ok=True)
-        for part, document in documents(security).items():
+        for part, document in documents(security, tls).items():
             (folder / f"{part}.json").write_text(json.dumps(document))
 
     def start(self, is_answering: Callable[[], bool]) -> float:
