@@ -42,7 +42,8 @@ class Entry:
     """One entry. `body` is verbatim, but for the list of clients of an inbound, which are in `clients` then.
 
     `comments` have paths inside the entry. `place` is where it stood in its document; empty if it comes from none.
-    `enabled` False leaves it out of documents.
+    `enabled` False leaves it out of documents. `pk` is of the row that holds it; None: there is none yet.
+    `position` is that row's.
     """
 
     body: Body
@@ -50,6 +51,8 @@ class Entry:
     clients: list[Entry] = field(default_factory=list)
     place: Loc = ()
     enabled: bool = True
+    pk: int | None = None
+    position: int = 0
 
 
 @dataclass(slots=True)

@@ -1,0 +1,66 @@
+"""The linter, and which entry a finding is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dashboard.engine.content import LIST_PATHS, Content, Entry, Kind, client_place
+from proxycore.api import Finding, Loc, lint, parse_path, render_path
+
+__all__ = ["Finding", "PlacedFinding", "lint_text", "lint_texts", "place_findings"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFinding:
+    """A finding and the row that it is about: `kind` None is the rest of the document. `path` is inside that row.
+
+    `client_pk` is the credential, if it is about one of an inbound's.
+    """
+
+    finding: Finding
+    kind: Kind | None
+    pk: int | None
+    client_pk: int | None
+    path: str
+
+
+def lint_text(text: str, file: str = "document", core: str = "") -> list[Finding]:
+    """What the linter says about one document; `core` is the one that runs it, such as "xray-26.4.17"."""
+    return lint([(file, text)], core)
+
+
+def lint_texts(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding]:
+    """Several documents side by side, a portal and its bridges, say, as (name, text)."""
+    return lint(texts, core)
+
+
+def place_findings(content: Content, findings: Sequence[Finding]) -> list[PlacedFinding]:
+    """`findings` are about the document that is compiled from `content`."""
+    lists = {kind: [entry for entry in content.entries[kind] if entry.enabled] for kind in Kind}
+    return [_placed(lists, finding) for finding in findings]
+
+
+def _placed(lists: dict[Kind, list[Entry]], finding: Finding) -> PlacedFinding:
+    loc = parse_path(finding.path)
+    for kind, path in LIST_PATHS.items():
+        depth = len(path)
+        if len(loc) <= depth or tuple(str(step).lower() for step in loc[:depth]) != path:
+            continue
+        number = loc[depth]
+        if not isinstance(number, int) or number >= len(lists[kind]):
+            break
+        entry = lists[kind][number]
+        client_pk, inner = _client(entry, loc[depth + 1 :])
+        return PlacedFinding(finding, kind, entry.pk, client_pk, render_path(inner))
+    return PlacedFinding(finding, None, None, None, finding.path)
+
+
+def _client(entry: Entry, inner: Loc) -> tuple[int | None, Loc]:
+    """The client that a place inside an inbound is about, and the rest of the place."""
+    clients = [client for client in entry.clients if client.enabled]
+    if clients and len(inner) > 2 and isinstance(inner[2], int) and inner[2] < len(clients):
+        place = client_place(entry.body)
+        if place is None or inner[1] == place[1]:
+            return clients[inner[2]].pk, inner[3:]
+    return None, inner
