@@ -79,7 +79,9 @@ def import_document(
     Raises: UnreadableDocument; VersionConflict.
     """
     new, kept = _read(text, file)
-    return _import(instance, new, kept, by=by, expected_version=expected_version, keep_inactive=keep_inactive, verb=verb, note=note)
+    return _import(
+        instance, new, kept, by=by, expected_version=expected_version, keep_inactive=keep_inactive, verb=verb, note=note
+    )
 
 
 def _import(
@@ -204,7 +206,7 @@ def sync_clients(inbounds: Final, inactive: frozenset[tuple[str, int | None]] = 
     fresh: list[Credential] = []
     for inbound, inbound_before in inbounds:
         if inbound is inbound_before:
-            continue                    # it was kept as it is, with its clients
+            continue  # it was kept as it is, with its clients
         old = inbound_before.clients if inbound_before is not None else []
         pairs = match_clients(old, inbound.clients)
         kept = {number for number, client in enumerate(old) if ("client", client.pk) in inactive}

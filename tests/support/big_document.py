@@ -26,7 +26,11 @@ def big_document(inbounds: int = INBOUNDS, rules: int = RULES, credentials: int 
                 "protocol": "vless",
                 "settings": {
                     "clients": [
-                        {"id": str(uuid.UUID(int=number * per_inbound + client + 1)), "email": f"user-{number}-{client}@example.com", "level": 0}
+                        {
+                            "id": str(uuid.UUID(int=number * per_inbound + client + 1)),
+                            "email": f"user-{number}-{client}@example.com",
+                            "level": 0,
+                        }
                         for client in range(per_inbound)
                     ],
                     "decryption": "none",

@@ -18,13 +18,19 @@ from proxycore.api import check_text, lint
 NOW = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
 IDENTITY = self_signed("home.xrev.internal", NOW)
 SERVICE = Service(
-    name="home", target_host="192.168.1.10", target_port=80, networks=("tcp",), public_listen="", public_port=8080,
-    portal_host="portal.example.net", carrier_port=1024, carrier="vmess", core="xrev",
+    name="home",
+    target_host="192.168.1.10",
+    target_port=80,
+    networks=("tcp",),
+    public_listen="",
+    public_port=8080,
+    portal_host="portal.example.net",
+    carrier_port=1024,
+    carrier="vmess",
+    core="xrev",
     user_id="27848739-7e62-4138-9fd3-098a63964b6b",
 )
-KINDS = [
-    (core, carrier) for core, facts in CORES.items() for carrier in facts.carriers
-]
+KINDS = [(core, carrier) for core, facts in CORES.items() for carrier in facts.carriers]
 
 
 def service(core: str, carrier: str) -> Service:

@@ -89,7 +89,13 @@ def test_comments_go_to_the_entry_that_they_are_about() -> None:
     [
         (
             Kind.INBOUND,
-            {"TAG": "a", "protocol": "VLESS", "listen": "::1", "port": 443, "streamSettings": {"network": "ws", "security": "TLS"}},
+            {
+                "TAG": "a",
+                "protocol": "VLESS",
+                "listen": "::1",
+                "port": 443,
+                "streamSettings": {"network": "ws", "security": "TLS"},
+            },
             {"tag": "a", "protocol": "vless", "listen": "::1", "port": "443", "network": "ws", "security": "tls"},
         ),
         (
@@ -99,18 +105,46 @@ def test_comments_go_to_the_entry_that_they_are_about() -> None:
         ),
         (
             Kind.OUTBOUND,
-            {"tag": "a\0", "protocol": "vmess", "settings": {"vnext": [{"address": "h", "port": 1}]}, "proxySettings": {"tag": "b"}},
-            {"tag": "", "protocol": "vmess", "address": "h", "port": "1", "proxy_tag": "b", "reverse_tag": "", "network": "",
-             "security": ""},
+            {
+                "tag": "a\0",
+                "protocol": "vmess",
+                "settings": {"vnext": [{"address": "h", "port": 1}]},
+                "proxySettings": {"tag": "b"},
+            },
+            {
+                "tag": "",
+                "protocol": "vmess",
+                "address": "h",
+                "port": "1",
+                "proxy_tag": "b",
+                "reverse_tag": "",
+                "network": "",
+                "security": "",
+            },
         ),
         (
             Kind.OUTBOUND,
-            {"protocol": "vless", "settings": {"address": "h", "port": "env:P", "reverse": {"tag": "r"}},
-             "streamSettings": {"sockopt": {"dialerProxy": "c"}, "method": "xhttp", "network": "tcp"}},
-            {"tag": "", "protocol": "vless", "address": "h", "port": "env:P", "proxy_tag": "c", "reverse_tag": "r", "network": "xhttp",
-             "security": ""},
+            {
+                "protocol": "vless",
+                "settings": {"address": "h", "port": "env:P", "reverse": {"tag": "r"}},
+                "streamSettings": {"sockopt": {"dialerProxy": "c"}, "method": "xhttp", "network": "tcp"},
+            },
+            {
+                "tag": "",
+                "protocol": "vless",
+                "address": "h",
+                "port": "env:P",
+                "proxy_tag": "c",
+                "reverse_tag": "r",
+                "network": "xhttp",
+                "security": "",
+            },
         ),
-        (Kind.RULE, {"ruleTag": "r", "outboundTag": "o", "balancerTag": "b"}, {"rule_tag": "r", "outbound_tag": "o", "balancer_tag": "b"}),
+        (
+            Kind.RULE,
+            {"ruleTag": "r", "outboundTag": "o", "balancerTag": "b"},
+            {"rule_tag": "r", "outbound_tag": "o", "balancer_tag": "b"},
+        ),
         (Kind.PORTAL, {"tag": "p", "domain": "d"}, {"tag": "p", "domain": "d"}),
         (
             Kind.BALANCER,
@@ -118,7 +152,7 @@ def test_comments_go_to_the_entry_that_they_are_about() -> None:
             {"tag": "b", "strategy": "leastping", "fallback_tag": "f"},
         ),
     ],
-)  # fmt: skip
+)
 def test_columns_say_what_an_entry_says(kind: Kind, body: dict[str, object], columns: dict[str, object]) -> None:
     assert COLUMNS[kind](body) == columns
 
@@ -126,11 +160,19 @@ def test_columns_say_what_an_entry_says(kind: Kind, body: dict[str, object], col
 def test_columns_of_a_client() -> None:
     body = {"id": "5783A3E7-E373-51CD-8642-C83782B807C5", "email": "a@b", "level": 1, "flow": "x", "reverse": {"tag": "r"}}
     assert credential_columns(body, lambda secret: f"hash of {secret}") == {
-        "email": "a@b", "level": 1, "flow": "x", "reverse_tag": "r", "secret_hash": "hash of 5783a3e7e37351cd8642c83782b807c5",
-    }  # fmt: skip
+        "email": "a@b",
+        "level": 1,
+        "flow": "x",
+        "reverse_tag": "r",
+        "secret_hash": "hash of 5783a3e7e37351cd8642c83782b807c5",
+    }
     assert credential_columns({"user": "u", "pass": "P", "level": 2**31}, lambda secret: secret) == {
-        "email": "u", "level": None, "flow": "", "reverse_tag": "", "secret_hash": "P",
-    }  # fmt: skip
+        "email": "u",
+        "level": None,
+        "flow": "",
+        "reverse_tag": "",
+        "secret_hash": "P",
+    }
 
 
 def test_only_ids_are_the_same_in_any_letter_case() -> None:

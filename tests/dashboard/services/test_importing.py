@@ -26,7 +26,7 @@ EDGE = """// head
   "inbounds": [
     // the public one
     { "tag": "web", "port": 443, "protocol": "vless", "settings": { "clients": [
-      { "id": "%s", "email": "alice" }, { "id": "%s", "email": "bob", "level": 1 }
+      { "id": "UUID", "email": "alice" }, { "id": "OTHER", "email": "bob", "level": 1 }
     ], "decryption": "none" } },
     { "tag": "ssh", "port": "2222", "protocol": "dokodemo-door", "unknown": 1.50 }
   ],
@@ -34,7 +34,7 @@ EDGE = """// head
   "routing": { "rules": [ { "outboundTag": "a", "port": 1 }, { "outboundTag": "a", "port": 2 } ] },
   "reverse": { "portals": [ { "tag": "p", "domain": "d" } ] }
 }
-""" % (UUID, OTHER_UUID)  # fmt: skip
+""".replace("UUID", UUID).replace("OTHER", OTHER_UUID)
 
 
 @pytest.fixture
@@ -62,7 +62,10 @@ def test_rows_are_an_index_of_the_document(edge: Instance) -> None:
     web, ssh = edge.inbounds.all()
     assert (web.tag, web.protocol, web.port, ssh.port) == ("web", "vless", "443", "2222")
     assert web.entry["settings"] == {"clients": [], "decryption": "none"}
-    assert [(one.email, one.level, one.entry["id"]) for one in web.credentials.all()] == [("alice", None, UUID), ("bob", 1, OTHER_UUID)]
+    assert [(one.email, one.level, one.entry["id"]) for one in web.credentials.all()] == [
+        ("alice", None, UUID),
+        ("bob", 1, OTHER_UUID),
+    ]
     assert [(one.tag, one.protocol) for one in edge.outbounds.all()] == [("a", "freedom"), ("", "blackhole")]
     assert [one.outbound_tag for one in edge.routingrules.all()] == ["a", "a"]
     assert edge.role == Role.PORTAL
@@ -79,7 +82,9 @@ def test_importing_what_is_there_changes_no_row(edge: Instance) -> None:
     stamps = [list(model.objects.values_list("pk", "updated_at")) for model in (Inbound, Credential, Outbound, RoutingRule)]
     assert preview(EDGE, edge).changes == []
     import_document(edge, EDGE, by=None)
-    assert [list(model.objects.values_list("pk", "updated_at")) for model in (Inbound, Credential, Outbound, RoutingRule)] == stamps
+    assert [
+        list(model.objects.values_list("pk", "updated_at")) for model in (Inbound, Credential, Outbound, RoutingRule)
+    ] == stamps
     assert edge.version == 3
 
 
