@@ -1,0 +1,119 @@
+"""A real panel in its own process with its own database, and a real headless Chromium that looks at it.
+
+A page with an error on its console fails its test.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.conftest import require_program
+from tests.support.processes import ROOT, accepts, free_port, until
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PASSWORD = "correct horse battery"
+_OWN_NAMES = ("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "DJANGO_SETTINGS_MODULE")
+
+
+@dataclass
+class Panel:
+    """`link`: the set-up link that was printed."""
+
+    url: str
+    var: Path
+    link: str
+
+    def manage(self, *arguments: str, given: str = "") -> str:
+        """What a command of this panel says. Fails the test if it fails."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=_environment(self.var), input=given, capture_output=True,
+            text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        return self.manage("shell", "--no-imports", "-c", code)
+
+
+def _environment(var: Path) -> dict[str, str]:
+    return {**{name: value for name, value in os.environ.items() if name not in _OWN_NAMES}, "XREV_VAR": str(var)}
+
+
+@pytest.fixture
+def new_panel(tmp_path: Path) -> Iterator[Panel]:
+    """One that nobody has set up."""
+    var, port = tmp_path / "var", free_port()
+    with (tmp_path / "panel.log").open("w+") as log:
+        server = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"], cwd=ROOT, env=_environment(var), stdout=log,
+            stderr=subprocess.STDOUT)
+        try:
+            until("the panel listens", lambda: accepts(port), 40)
+            link = re.search(r"http://\S+/setup/\S+", (tmp_path / "panel.log").read_text())
+            assert link is not None
+            yield Panel(f"http://127.0.0.1:{port}", var, link[0])
+        finally:
+            server.terminate()
+            server.wait(10)
+            log.seek(0)
+            print(log.read()[-8000:])  # noqa: T201 - shown when a test fails
+
+
+@pytest.fixture
+def panel(new_panel: Panel) -> Panel:
+    """With Ada, who administers it, Olaf, who operates, and Vera, who looks."""
+    new_panel.python(f"""
+from django.contrib.auth.models import Group, User
+User.objects.create_superuser("ada", password={PASSWORD!r})
+for name, group in (("olaf", "operator"), ("vera", "viewer")):
+    User.objects.create_user(name, password={PASSWORD!r}, is_staff=True).groups.add(Group.objects.get(name=group))
+""")
+    return new_panel
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = require_program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty tab of a new person, 1280 wide."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    errors: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and "responded with a status of 4" not in message.text:      # a refused form is no fault
+            errors.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def log_in(page: Page, panel: Panel, name: str, password: str = PASSWORD) -> None:
+    page.goto(f"{panel.url}/admin/login/?next=/admin/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", password)
+    page.click("#login-form button[type=submit]")
+    page.wait_for_url(f"{panel.url}/admin/")
