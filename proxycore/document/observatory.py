@@ -38,7 +38,7 @@ def _url(value: object) -> ProbeUrl | None:
 def _method(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("an HTTP method as text is expected")
-    method = value.strip()
+    method = value.strip().upper()
     if method and (not _METHOD.fullmatch(method) or method in _NO_METHODS):
         raise ValueError("an HTTP method such as HEAD or GET is expected")
     return method or "HEAD"

@@ -14,7 +14,7 @@ NO_OBSERVATORY = Code(
     "error",
     "leastPing or leastLoad without an observatory.",
     "They choose by what an observatory has measured; without one Xray 24 crashes "
-    "on the first connection, and newer ones pick nothing.",
+    "on the first connection, and Xray 26 and this program do not start.",
     "Add `observatory` or `burstObservatory` with a subjectSelector that selects the balancer's outbounds.",
     is_fixable=True,
 )
@@ -51,8 +51,17 @@ TWO_OBSERVATORIES = Code(
     "Balancers use one of the two only.",
     "Keep one, burstObservatory for leastLoad.",
 )
+NO_FALLBACK = Code(
+    "XR806",
+    "tunnels-without-fallback",
+    "warning",
+    "A balancer that chooses tunnels by what was measured has no fallbackTag.",
+    "Until the first probe has been answered, and whenever none is, it chooses nothing, and what is meant for a tunnel "
+    "goes out by the default outbound: from the portal's host, to its own address 127.0.0.1, say.",
+    "Set fallbackTag: one of the portals, which then waits for its bridge, or a blackhole.",
+)
 
-CODES = (NO_OBSERVATORY, EMPTY_BALANCER, NOT_OBSERVED, UNKNOWN_STRATEGY, TWO_OBSERVATORIES)
+CODES = (NO_OBSERVATORY, EMPTY_BALANCER, NOT_OBSERVED, UNKNOWN_STRATEGY, TWO_OBSERVATORIES, NO_FALLBACK)
 
 _STRATEGIES = ("random", "roundRobin", "leastPing", "leastLoad")
 _MEASURING = ("leastping", "leastload")
@@ -78,6 +87,7 @@ def _check_balancer(view: View, balancer: Balancer, tell: Tell) -> None:
         tell(UNKNOWN_STRATEGY, kind.loc, f"there is no strategy {shown(kind.text)}", hint or "use one of the known ones", edits)
     if balancer.strategy not in _MEASURING:
         return
+    _check_fallback(view, balancer, members, tell)
     observatories = [view.root.get("observatory"), view.root.get("burstObservatory")]
     if not any(one.exists for one in observatories):
         message = f"the balancer {shown(balancer.tag)} chooses by {kind.text}, and nothing measures"
@@ -91,3 +101,13 @@ def _check_balancer(view: View, balancer: Balancer, tell: Tell) -> None:
         if not tag.startswith(prefixes):
             message = f"the outbound {shown(tag)} is not observed, so the balancer {shown(balancer.tag)} never chooses it"
             tell(NOT_OBSERVED, balancer.node.get("selector").loc, message, "select it in subjectSelector too")
+
+
+def _check_fallback(view: View, balancer: Balancer, members: list[str], tell: Tell) -> None:
+    tunnels = {one.tag for one in view.portals} | {node.text for node in view.reverse_clients}
+    tunnel = next((tag for tag in members if tag in tunnels), None)
+    default = view.outbounds[0] if view.outbounds else None
+    if tunnel is None or balancer.node.get("fallbackTag").text or default is None or default.protocol == "blackhole":
+        return
+    message = f"while {shown(balancer.tag)} has measured nothing, what is for {shown(tunnel)} goes out by {shown(default.tag)}"
+    tell(NO_FALLBACK, balancer.node.loc, message, "set fallbackTag to a portal or a blackhole")

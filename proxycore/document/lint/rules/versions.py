@@ -77,8 +77,17 @@ NO_NEGATION = Code(
     "`!10.0.0.0/8` came with Xray 26.4.17; before, only lists such as geoip: could be negated.",
     "List the blocks that are meant, or use geoip:.",
 )
+FALLBACK_UNOBSERVED = Code(
+    "XR909",
+    "fallback-without-observatory",
+    "error",
+    "A random or roundRobin balancer has a fallbackTag, and there is no observatory.",
+    "Xray 26 then wants an observatory and does not start: `not all dependencies are resolved`. Xray 24 and this program "
+    "take every outbound for alive.",
+    "Add `observatory` with a subjectSelector, even an empty one, or leave fallbackTag out.",
+)
 
-CODES = (NO_TYPE, REVERSE_REMOVED, TOO_NEW, REMOVED, PORT_LIST, NOT_A_UUID, NO_VLESS_REVERSE, NO_NEGATION)
+CODES = (NO_TYPE, REVERSE_REMOVED, TOO_NEW, REMOVED, PORT_LIST, NOT_A_UUID, NO_VLESS_REVERSE, NO_NEGATION, FALLBACK_UNOBSERVED)
 
 # name -> the old one, and the Xray that brought it
 _PROTOCOLS = {
@@ -111,6 +120,7 @@ def check(view: View, tell: Tell) -> None:
             )
     if core.is_xray(since="25"):
         _check_removed(view, core, tell)
+        _check_fallbacks(view, core, tell)
     if not core.is_xray(since="26.4.17"):
         for rule in view.rules:
             for name in ("ip", "source", "localIP"):
@@ -205,3 +215,13 @@ def _check_removed(view: View, core: Core, tell: Tell) -> None:
             tell(
                 REMOVED, insecure.loc, f"{core.name} has removed allowInsecure", "pin the certificate, or use one that is trusted"
             )
+
+
+def _check_fallbacks(view: View, core: Core, tell: Tell) -> None:
+    if view.root.get("observatory").exists or view.root.get("burstObservatory").exists:
+        return
+    for balancer in view.balancers:
+        fallback = balancer.node.get("fallbackTag")
+        if fallback.text and balancer.strategy in ("", "random", "roundrobin"):
+            message = f"{core.name} wants an observatory for the fallbackTag of the balancer {shown(balancer.tag)}"
+            tell(FALLBACK_UNOBSERVED, fallback.loc, message, "add an observatory, or leave fallbackTag out")

@@ -274,6 +274,18 @@ CASES = [
         ),
     ),
     Case("XR804", (spoiled(BALANCED, ('"leastPing"', '@@"leastPin"')),), is_mended=True),
+    Case(
+        "XR806",
+        portal(
+            ('"protocol": "blackhole"', '"protocol": "freedom"'),
+            ('"inboundTag": ["external"], "outboundTag": "portal"', '"inboundTag": ["external"], "balancerTag": "b"'),
+            (
+                '"routing": {',
+                '"observatory": { "subjectSelector": ["portal"] }, "routing": { "balancers": [ '
+                '@@{ "tag": "b", "selector": ["portal"], "strategy": { "type": "leastPing" } } ],',
+            ),
+        ),
+    ),
     Case("XR805", (spoiled(BALANCED, ('"observatory":', '@@"burstObservatory": { "subjectSelector": ["a"] }, "observatory":')),)),
     Case(
         "XR901", bridge((SERVICE_RULE, '@@{ "inboundTag": ["bridge"], "outboundTag": "out" }')), core="v2ray-4.34", is_mended=True
@@ -283,6 +295,16 @@ CASES = [
     Case("XR904", (spoiled(VLESS_BRIDGE, ('"security": "tls"', '"network": @@"quic", "security": "tls"')),), core="xray-26.5"),
     Case("XR905", portal(('"port": 80,', '"port": @@"80,81",')), core="v2ray-4.34"),
     Case("XR906", bridge((f'"{ID}"', '@@"a word"')), core="v2ray-4.34"),
+    Case(
+        "XR909",
+        (
+            spoiled(
+                BALANCED, ('"strategy": { "type": "leastPing" }', '"fallbackTag": @@"a1"'),
+                ('  "observatory": { "subjectSelector": ["a"] },\n', ""),
+            ),
+        ),
+        core="xray-26.7.28",
+    ),
     Case("XR907", (spoiled(VLESS_BRIDGE, ('"reverse": { "tag": "back"', '"reverse": { "tag": @@"back"')),), core="xray-25.9.5"),
     Case("XR908", with_rule('{ "type": "field", "ip": [@@"!10.0.0.0/8"], "outboundTag": "refuse" }'), core="xray-24.11.21"),
 ]
