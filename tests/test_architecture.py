@@ -31,7 +31,11 @@ DJANGO_SIDE = ("django", "channels", "rest_framework", "dashboard", "xrevsite", 
 THIRD_PARTY_OF_PROXYCORE = frozenset({
     "uvloop", "cryptography", "pydantic", "pydantic_core", "websockets", "iptocc", "yaml", "proxycore",
 })
-PROTOCOL_MAY_IMPORT = ("base", "wire", "mux", "net", "transport", "errors", "stream", "destination", "tasks", "protocols.base")
+PROTOCOL_MAY_IMPORT = (
+    "base", "wire", "mux", "net", "transport", "errors", "stream", "destination", "tasks", "protocols.base",
+    "routing.addresses", "routing.ports", "document.entries",      # matchers of addresses and ports, which settings may hold
+    "routing.domains", "dns",
+)
 
 # The door is proxycore.api. The one exception: the runproxy command starts the data plane's own command line.
 DOOR = "proxycore.api"

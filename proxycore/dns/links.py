@@ -13,7 +13,8 @@ class LinkOwner(Protocol):
     """Who a link tells what comes."""
 
     def on_message(self, link: Link, message: bytes, source: Destination | None) -> None:
-        """A whole message, not looked into yet. `source` is known of some datagrams."""
+        """A whole message, not looked into yet. `source`, of a datagram: where it comes from, or (from a client) what it is
+        for; None where that is not known, or what the flow is for."""
 
     def on_end(self, link: Link, error: Exception | None) -> None:
         """No more will come; it is over. Not told to who closed the link."""
@@ -27,7 +28,8 @@ class Link(Protocol):
 
     is_over: bool
 
-    def send(self, message: bytes) -> None: ...
+    def send(self, message: bytes, address: Destination | None = None) -> None:
+        """`address`, of a datagram: where to, or (back to a client) where it comes from; None: what the flow is for."""
 
     def end(self) -> None:
         """No more will be sent; what was sent still goes out."""
@@ -52,7 +54,7 @@ class StreamLink(Stream):
 
     # what the owner does
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: bytes, address: Destination | None = None) -> None:
         if not self.is_over:
             self.peer.write(framed(message))
 
@@ -99,19 +101,18 @@ class StreamLink(Stream):
 
 
 class PacketLink(PacketStream):
-    """In datagrams, one message in each. `destination` is where they go; None: where the flow goes."""
+    """In datagrams, one message in each."""
 
-    __slots__ = ("_destination", "_owner", "is_over")
+    __slots__ = ("_owner", "is_over")
 
-    def __init__(self, owner: LinkOwner, destination: Destination | None = None) -> None:
+    def __init__(self, owner: LinkOwner) -> None:
         self.peer: PacketStream = NULL_PACKETS
         self.is_over = False
         self._owner = owner
-        self._destination = destination
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: bytes, address: Destination | None = None) -> None:
         if not self.is_over:
-            self.peer.write_packet(message, self._destination)
+            self.peer.write_packet(message, address)
 
     def end(self) -> None:
         if not self.is_over:
