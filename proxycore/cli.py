@@ -7,6 +7,7 @@ wrong (the code that the Go cores use). Of `lint`: 0 nothing but notes, 1 warnin
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -30,7 +31,8 @@ def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
 
         return lint_files(arguments.files, core=arguments.core, form=arguments.format, is_fixing=arguments.fix)
     return run(
-        arguments.files,
+        [*arguments.files, *arguments.more],
+        confdirs=arguments.confdirs,
         only_check=arguments.command == "check" or arguments.check,
         drain_s=arguments.drain_s,
         as_json=arguments.log_json,
@@ -39,8 +41,10 @@ def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `run`, also for the management command."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="Xray's JSON document; several are merged; - is standard input")
-    parser.add_argument("--check", action="store_true", help="only read the document and say what is wrong with it")
+    _add_file_arguments(parser, "Xray's document in JSON, YAML or TOML; several are merged; - is standard input")
+    parser.add_argument(
+        "--check", "-test", action="store_true", help="only read the document and say what is wrong with it"
+    )
     parser.add_argument(
         "--drain-s",
         type=_seconds,
@@ -51,9 +55,21 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-json", action="store_true", help="log lines as JSON objects")
 
 
-def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool) -> int:
+def _add_file_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Which files to read; the names with one dash are Xray's."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help=f"{what}; without any, config.json and its like are looked for")
+    parser.add_argument(
+        "-c", "-config", "--config", dest="more", action="append", default=[], metavar="FILE", help="one more FILE"
+    )
+    parser.add_argument(
+        "--confdir", "-confdir", dest="confdirs", action="append", default=[], metavar="DIR",
+        help="every document of a folder, sorted by name, after the files",
+    )
+
+
+def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool, confdirs: Sequence[str] = ()) -> int:
     """Read the document and run it until a signal; the exit code. What is wrong goes to standard error, a line each."""
-    document = _load(files)
+    document = _load(files, confdirs)
     if document is None:
         return EXIT_BAD_DOCUMENT
     if only_check:
@@ -65,11 +81,16 @@ def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool
     return run_until_signal(document, drain_s=drain_s, as_json=as_json)
 
 
-def _load(files: Sequence[str]) -> LoadedDocument | None:
+def _load(files: Sequence[str], confdirs: Sequence[str]) -> LoadedDocument | None:
+    from proxycore.document.files import STDIN, files_to_read
     from proxycore.document.load import DocumentError, load_files
 
     try:
-        document = load_files(files)
+        found = files_to_read(files, confdirs, os.environ)
+        if not files and not confdirs:
+            shown = ", ".join("standard input" if name == STDIN else name for name in found)
+            sys.stderr.write(f"reading {shown}\n")
+        document = load_files(found)
     except DocumentError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -89,7 +110,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     add_run_arguments(run_parser)
     run_parser.add_argument("--version", action="version", version=f"xrev {__version__}")
     check_parser = commands.add_parser("check", help="say what is wrong with a document, and run nothing")
-    check_parser.add_argument("files", nargs="+", metavar="FILE")
+    _add_file_arguments(check_parser, "a document; several are merged; - is standard input")
     check_parser.set_defaults(drain_s=0.0, log_json=False)
     if not is_runproxy:
         _add_lint_arguments(commands.add_parser("lint", help="say what will not work in documents, or is not meant"))

@@ -89,14 +89,23 @@ Marks: TypeAlias = ObjectMarks | ListMarks | int
 class Parsed:
     """What a text says: `value`, its places, and `duplicates`, for which the document is to be refused.
 
-    `comments` are the offsets of each comment's first character and of what follows it, in the order of the text.
+    `comments` are the offsets of each comment's first character and of what follows it, in the order of the text (of
+    JSON only). `is_json`: the text is JSON, and not another format that says the same.
     """
 
-    __slots__ = ("_line_starts", "comments", "duplicates", "marks", "value")
+    __slots__ = ("_line_starts", "comments", "duplicates", "is_json", "marks", "value")
 
     def __init__(
-        self, value: object, marks: Marks, line_starts: list[int], duplicates: list[Fault], comments: list[tuple[int, int]]
+        self,
+        value: object,
+        marks: Marks,
+        line_starts: list[int],
+        duplicates: list[Fault],
+        comments: list[tuple[int, int]],
+        *,
+        is_json: bool = True,
     ) -> None:
+        self.is_json = is_json
         self.value = value
         self.duplicates = duplicates
         self.comments = comments

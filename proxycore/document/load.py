@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from proxycore.document.checks import check
-from proxycore.document.jsonc import MAX_DOCUMENT_CHARS, JsonError, parse
+from proxycore.document.environment import with_variables
+from proxycore.document.files import STDIN
+from proxycore.document.formats import parse_document
+from proxycore.document.jsonc import MAX_DOCUMENT_CHARS, JsonError
 from proxycore.document.log import Log
 from proxycore.document.merge import Merged, Part
 from proxycore.document.model import Document, LoadedDocument, problem_maker
@@ -22,9 +25,9 @@ from proxycore.protocols import all_protocols
 from proxycore.protocols.base import ProtocolSpec
 
 MAX_FILE_BYTES = MAX_DOCUMENT_CHARS
-STDIN = "-"
+_REMOTE = ("http://", "https://", "http+unix://")
 
-__all__ = ["DocumentError", "LoadedDocument", "load_document", "load_files", "load_texts"]
+__all__ = ["STDIN", "DocumentError", "LoadedDocument", "load_document", "load_files", "load_texts"]
 
 
 def load_document(
@@ -55,7 +58,9 @@ def load_files(paths: Sequence[str], *, stdin: BinaryIO | None = None) -> Loaded
 
 
 def _read_bytes(path: str, stdin: BinaryIO) -> bytes:
-    """Raises OSError, and ValueError for what is too large."""
+    """Raises OSError, and ValueError for what is too large or no file."""
+    if path.startswith(_REMOTE):
+        raise ValueError("documents from the network are known to Xray, not run by this version; save it as a file")
     if path == STDIN:
         data = stdin.read(MAX_FILE_BYTES + 1)
     else:
@@ -97,9 +102,8 @@ def load_texts(
 
     merged = Merged(parts)
     report = Report(merged, report)
-    found = SectionReader(
-        merged.sections, report, all_protocols() if protocols is None else protocols, os.environ if environ is None else environ
-    ).read()
+    environ = with_variables(merged.sections.get("env"), os.environ if environ is None else environ, report)
+    found = SectionReader(merged.sections, report, all_protocols() if protocols is None else protocols, environ).read()
     rules = check(merged.sections, found, report)
     if report.errors:
         raise DocumentError([*report.errors, *report.warnings])
@@ -119,7 +123,7 @@ def load_texts(
 
 def _part(file: str, text: str, earlier: Report | None) -> tuple[Part, Report]:
     """One file as a part of the document, and its report. Raises JsonError."""
-    parsed = parse(text)
+    parsed = parse_document(text, file)
     part = Part(file, parsed, {})
     report = Report(part, earlier)
     for duplicate in parsed.duplicates:

@@ -1,8 +1,8 @@
 """Several files as one document, merged as Xray does; each part remembers the file it came from.
 
-A later file's section replaces the earlier one whole. An inbound or outbound with a tag that is there already takes
-that one's place (an empty tag counts as a tag); else inbounds are appended, and outbounds put in front of all
-earlier ones, or behind them if the file's name contains "tail".
+A later file's section replaces the earlier one whole, but for `env`, which is merged key by key. An inbound or
+outbound with a tag that is there already takes that one's place (an empty tag counts as a tag); else inbounds are
+appended, and outbounds put in front of all earlier ones, or behind them if the file's name contains "tail".
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import PurePath
 from proxycore.document.jsonc import Loc, Parsed
 
 _LISTS = ("inbounds", "outbounds")
+_BY_KEY = "env"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,23 @@ class _Entry:
 class Merged:
     """The parts as one: `sections`, and where each place in them was written."""
 
-    __slots__ = ("_entries", "_first", "_section_parts", "sections")
+    __slots__ = ("_by_key", "_entries", "_first", "_section_parts", "sections")
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """`parts` in the order in which the files were named; at least one."""
         self._first = parts[0]
         self._section_parts: dict[str, Part] = {}
         self._entries: dict[str, list[_Entry]] = {}
+        self._by_key: dict[str, Part] = {}      # the part that has the variable
         self.sections: dict[str, object] = {}
         for part in parts:
             for name, value in part.sections.items():
+                earlier = self.sections.get(name)
+                if name == _BY_KEY and isinstance(value, dict):
+                    self._by_key.update(dict.fromkeys(value, part))
+                    self.sections[name] = {**earlier, **value} if isinstance(earlier, dict) else value
+                    self._section_parts[name] = part
+                    continue
                 self.sections[name] = value
                 self._section_parts[name] = part
                 if name in _LISTS and isinstance(value, list):
@@ -88,6 +96,8 @@ class Merged:
         section = loc[0] if loc else ""
         if not isinstance(section, str):
             return self._first, loc
+        if section == _BY_KEY and len(loc) > 1:
+            return self._by_key.get(str(loc[1]), self._section_parts.get(section, self._first)), loc
         entries = self._entries.get(section, [])
         if len(loc) > 1 and isinstance(loc[1], int) and 0 <= loc[1] < len(entries):
             entry = entries[loc[1]]

@@ -16,6 +16,7 @@ _OLD = 'the form of V2Ray 2 and 3 is not read; use "inbounds" and "outbounds"'
 class RootShape(Shape):
     """Only the names of the sections: each is read by itself, after files are merged."""
 
+    env: Any = None
     log: Any = None
     inbounds: Any = None
     outbounds: Any = None
@@ -27,7 +28,7 @@ class RootShape(Shape):
 
     not_run: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys((
-            "policy", "stats", "api", "fakeDns", "metrics", "transport", "env", "version",
+            "policy", "stats", "api", "fakeDns", "metrics", "transport", "version",
         ), _NOT_RUN),
         "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),

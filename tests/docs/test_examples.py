@@ -14,6 +14,7 @@ from proxycore.protocols import all_protocols
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CONFIG = re.compile(r"^```json config\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FOREIGN = re.compile(r"^```(yaml|toml) config\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
@@ -37,6 +38,16 @@ def test_a_document_of_the_documentation_loads(block: Block) -> None:
     warnings = [problem.message for problem in loaded.warnings if "there is no outbound" not in problem.message]
     assert warnings == []
     assert loaded.document.inbounds or loaded.document.bridges
+
+
+@pytest.mark.parametrize(
+    ("page", "form", "text"),
+    [(page.name, *found) for page in PAGES for found in FOREIGN.findall(page.read_text(encoding="utf-8"))],
+)
+def test_a_document_in_another_format_loads(page: str, form: str, text: str) -> None:
+    loaded = load_document(text, f"{page}.{form}")
+    assert loaded.warnings == []
+    assert loaded.document.inbounds
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.json")), ids=lambda path: path.name)

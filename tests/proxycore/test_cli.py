@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -52,6 +53,33 @@ def test_every_problem_is_a_line_of_its_own_and_the_code_is_that_of_the_cores(tm
 def test_a_file_that_is_not_there_is_a_problem_of_the_document() -> None:
     done = run("no-such-file.json")
     assert (done.returncode, done.stderr) == (23, "no-such-file.json: error: cannot be read: No such file or directory\n")
+
+
+def test_a_folder_and_files_of_every_format_make_one_document(tmp_path: Path, port: int) -> None:
+    (tmp_path / "10.yaml").write_text(f"inbounds: [{{tag: in, listen: 127.0.0.1, port: {port}, protocol: socks}}]\n")
+    (tmp_path / "20-tail.toml").write_text('[[outbounds]]\ntag = "b"\nprotocol = "fredom"\n')
+    (tmp_path / "first.conf").write_text('{"outbounds": [{"protocol": "freedom", "tag": "a"}]}')
+    done = run("-test", "-c", str(tmp_path / "first.conf"), "-confdir", str(tmp_path))
+    assert done.returncode == 23
+    assert done.stderr.startswith(f'{tmp_path}/20-tail.toml:3:12: error: outbounds[0].protocol: "fredom" is no protocol')
+    (tmp_path / "20-tail.toml").write_text('[[outbounds]]\ntag = "b"\nprotocol = "freedom"\n')
+    with started([*RUN, str(tmp_path / "first.conf"), "--confdir", str(tmp_path)]) as process:
+        eventually(lambda: is_listening(port))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_without_a_name_the_usual_file_is_read_and_told(tmp_path: Path, port: int) -> None:
+    (tmp_path / "config.toml").write_text(f'[[inbounds]]\nlisten = "127.0.0.1"\nport = {port}\nprotocol = "socks"\n')
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "proxycore", "check"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "reading config.toml\n", "The document can be run.\n")
+    (tmp_path / "config.toml").unlink()
+    done = subprocess.run(command, cwd=tmp_path, env=environ, input="{", capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 23
+    assert done.stderr.startswith("reading standard input\n<stdin>:1:2: error: ")
 
 
 def test_a_dash_is_standard_input(port: int) -> None:

@@ -24,6 +24,12 @@ class Command(BaseCommand):
         sys.exit(cli.main(["run", *argv[2:]], prog="manage.py runproxy"))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        code = cli.run(options["files"], only_check=options["check"], drain_s=options["drain_s"], as_json=options["log_json"])
+        code = cli.run(
+            [*options["files"], *options["more"]],
+            confdirs=options["confdirs"],
+            only_check=options["check"],
+            drain_s=options["drain_s"],
+            as_json=options["log_json"],
+        )
         if code:
             sys.exit(code)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from proxycore.document.jsonc import JsonError, parse
+from proxycore.document.formats import parse_document
+from proxycore.document.jsonc import JsonError
 from proxycore.document.lint.cores import Core
 from proxycore.document.lint.finding import Edit, Finding
 from proxycore.document.lint.linting import lint_texts
@@ -31,20 +32,20 @@ def fix_texts(texts: Sequence[tuple[str, str]], core: Core | None = None) -> lis
     refused: set[tuple[str, str, str]] = set()
     for _ in range(MAX_ROUNDS):
         # By number, for two files can have the same name.
-        names = [(str(number), one.text) for number, one in enumerate(files)]
+        names = [(f"{number}:{one.file}", one.text) for number, one in enumerate(files)]
         wanted: dict[int, list[Finding]] = {}
         for finding in lint_texts(names, core):
             if finding.edits and _key(finding) not in refused:
-                wanted.setdefault(int(finding.file), []).append(finding)
+                wanted.setdefault(int(finding.file.partition(":")[0]), []).append(finding)
         if not wanted:
             break
         for number, findings in wanted.items():
             chosen = _apart(findings)
-            text = _readable(files[number].text, chosen)
+            text = _readable(files[number], chosen)
             if text is None:
-                chosen = [one for one in chosen[:1] if _readable(files[number].text, [one]) is not None]
+                chosen = [one for one in chosen[:1] if _readable(files[number], [one]) is not None]
                 refused.update(_key(one) for one in findings[:1] if not chosen)
-                text = _readable(files[number].text, chosen)
+                text = _readable(files[number], chosen)
             if text is not None and chosen:
                 files[number].text = text
                 files[number].applied += [_renamed(one, files[number].file) for one in chosen]
@@ -74,11 +75,11 @@ def _touch(one: Edit, other: Edit) -> bool:
     return one.start <= other.end and other.start <= one.end
 
 
-def _readable(text: str, findings: Sequence[Finding]) -> str | None:
+def _readable(file: Fixed, findings: Sequence[Finding]) -> str | None:
     """The text after the edits; None if it could not be read any more."""
-    changed = apply_edits(text, [edit for finding in findings for edit in finding.edits])
+    changed = apply_edits(file.text, [edit for finding in findings for edit in finding.edits])
     try:
-        parse(changed)
+        parse_document(changed, file.file)
     except JsonError:
         return None
     return changed

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxycore.document.jsonc import JsonError, parse
+from proxycore.document.formats import parse_document
+from proxycore.document.jsonc import JsonError
 from proxycore.document.lint.cores import Core
 from proxycore.document.lint.finding import Finding, Tell
 from proxycore.document.lint.registry import CHECKS
 from proxycore.document.lint.rules import pairs
 from proxycore.document.lint.rules.text import DUPLICATE_KEY, UNREADABLE
-from proxycore.document.lint.spans import Source
+from proxycore.document.lint.spans import ForeignSource, Source
 from proxycore.document.lint.view import View
 
 
@@ -24,7 +25,7 @@ def lint_texts(texts: Sequence[tuple[str, str]], core: Core | None = None) -> li
     found: dict[int, list[Finding]] = {}
     for number, (file, text) in enumerate(texts):
         try:
-            parsed = parse(text)
+            parsed = parse_document(text, file)
         except JsonError as error:
             fault = error.fault
             found[number] = [
@@ -37,7 +38,7 @@ def lint_texts(texts: Sequence[tuple[str, str]], core: Core | None = None) -> li
             tell.findings.append(
                 Finding(DUPLICATE_KEY, file, fault.line, fault.column, "", fault.message, "remove one of the two")
             )
-        view = View(file, Source(text, parsed), core)
+        view = View(file, Source(text, parsed) if parsed.is_json else ForeignSource(parsed), core)
         for check in CHECKS:
             check(view, tell)
         views.append(view)

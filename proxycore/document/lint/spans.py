@@ -113,6 +113,36 @@ class Source:
         return start
 
 
+class ForeignSource(Source):
+    """A text that is no JSON: what is odd about it is told, and never changed."""
+
+    __slots__ = ()
+
+    def __init__(self, parsed: Parsed) -> None:
+        super().__init__("", parsed)
+
+    def start(self, loc: Loc, *, of_key: bool = False) -> int:
+        return 0
+
+    def replace(self, loc: Loc, value: object) -> list[Edit]:
+        return []
+
+    def rename(self, loc: Loc, key: str) -> list[Edit]:
+        return []
+
+    def insert_key(self, loc: Loc, key: str, value: object) -> list[Edit]:
+        return []
+
+    def remove_item(self, loc: Loc) -> list[Edit]:
+        return []
+
+    def move_before(self, loc: Loc, other: Loc) -> list[Edit]:
+        return []
+
+    def insert_item(self, loc: Loc, value: object) -> list[Edit]:
+        return []
+
+
 def after_blanks(text: str, offset: int) -> int:
     """The offset after blanks and comments."""
     match = _BLANK.match(text, offset)

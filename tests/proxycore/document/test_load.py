@@ -40,7 +40,7 @@ WRONG = """\
       "sniffing": { "enabled": 1234 }
     }
   ],
-  "env": { "servers": ["1.1.1.1"] }, "policy": {}, "statz": 1,
+  "metrics": { "servers": ["1.1.1.1"] }, "policy": {}, "statz": 1,
   "outbounds": [
     { "tag": "direct", "protocol": "freedom", "settings": { "redirect": "host", "domainStrategy": "useipv5" } }
   ],
@@ -62,9 +62,9 @@ def test_all_problems_of_a_file_are_told_at_once_each_at_its_place() -> None:
         ("error", 18, 38, "inbounds[1].streamSettings.network"),
         ("error", 18, 83, "inbounds[1].streamSettings.sockopt.mark"),
         ("error", 19, 32, "inbounds[1].sniffing.enabled"),
-        ("error", 22, 3, "env"),
-        ("warning", 22, 38, "policy"),
-        ("warning", 22, 52, "statz"),
+        ("error", 22, 3, "metrics"),
+        ("warning", 22, 42, "policy"),
+        ("warning", 22, 56, "statz"),
         ("error", 24, 73, "outbounds[0].settings.redirect"),
         ("error", 24, 99, "outbounds[0].settings.domainStrategy"),
         ("warning", 26, 44, "routing.rules[0].inboundTag[0]"),
@@ -127,7 +127,6 @@ def test_the_top_level_is_checked(text: str, line: str) -> None:
         "fakeDns",
         "metrics",
         "transport",
-        "env",
         "version",
     ],
 )
@@ -183,9 +182,9 @@ def test_settings_read_json_types_as_strictly_as_the_cores() -> None:
 
 def test_a_flood_of_problems_is_bounded_and_warnings_do_not_push_out_errors() -> None:
     warnings = ",".join(f'"x{number}": 1' for number in range(1000))
-    found = problems_of("{" + warnings + ', "env": {"a": 1}}')
+    found = problems_of("{" + warnings + ', "metrics": {"a": 1}}')
     assert len([one for one in found if one.severity == "warning"]) == MAX_PROBLEMS
-    assert [one.path for one in found if one.severity == "error"] == ["env"]
+    assert [one.path for one in found if one.severity == "error"] == ["metrics"]
 
 
 def test_files_are_read_from_disk_and_from_standard_input(tmp_path: Path) -> None:

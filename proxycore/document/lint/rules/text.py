@@ -14,8 +14,8 @@ UNREADABLE = Code(
     "XR001",
     "unreadable",
     "error",
-    "The file cannot be read as JSON.",
-    "Nothing else can be said about it then. Comments and trailing commas are read.",
+    "The file cannot be read as JSON, YAML or TOML.",
+    "Nothing else can be said about it then. In JSON, comments and trailing commas are read.",
     "Mend the text at this place.",
 )
 DUPLICATE_KEY = Code(

@@ -10,6 +10,7 @@ import pytest
 from proxycore.api import fix, lint
 from proxycore.cli import main
 from proxycore.document.lint import CODES, parse_core
+from proxycore.document.lint.command import lint_files
 from proxycore.document.lint.page import render_page
 from tests.proxycore.document.lint.documents import BRIDGE, PORTAL, spoiled
 
@@ -153,3 +154,31 @@ def test_versions_are_compared_by_number() -> None:
     assert not parse_core("xray-26.4.17").is_xray(since="26.4.25")
     assert parse_core("v2fly-5").is_v2ray(since="5.0")
     assert not parse_core("v2ray-4.34").is_v2ray(since="5")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.yaml", "outbounds:\n- {tag: a, protokol: freedom, protocol: freedom}\n", (2, 12)),
+        ("a.toml", '[[outbounds]]\ntag = "a"\nprotokol = "freedom"\nprotocol = "freedom"\n', (3, 1)),
+    ],
+)
+def test_other_formats_are_linted_and_never_changed(
+    name: str, text: str, place: tuple[int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, name, text)
+    assert lint_files([path], core="", form="json", is_fixing=True) == 1
+    told = json.loads(capsys.readouterr().out)["findings"]
+    (found,) = [one for one in told if one["name"] == "unknown-key"]
+    assert (found["line"], found["column"], found["fixable"]) == (*place, False)
+    assert Path(path).read_text(encoding="utf-8") == text
+
+
+def test_fixing_keeps_to_the_format_that_the_name_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = '{"outbounds": [{"Tag": "a", "protocol": "freedom"}]}\n'
+    flow = written(tmp_path, "flow.yaml", text)
+    plain = written(tmp_path, "plain.json", text)
+    lint_files([flow, plain], core="", form="text", is_fixing=True)
+    assert Path(flow).read_text(encoding="utf-8") == text
+    assert Path(plain).read_text(encoding="utf-8") != text
+    assert "flow.yaml: fixed" not in capsys.readouterr().err
