@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from proxycore import __version__
@@ -78,7 +79,17 @@ def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool
     # Only now: `check` needs no event loop, and a wrong document is told sooner.
     from proxycore.process import run_until_signal
 
-    return run_until_signal(document, drain_s=drain_s, as_json=as_json)
+    return run_until_signal(document, drain_s=drain_s, as_json=as_json, read_again=partial(_read_again, files))
+
+
+def _read_again(files: Sequence[str]) -> LoadedDocument:
+    """Raises: DocumentError."""
+    from proxycore.document.load import STDIN, DocumentError, load_files
+    from proxycore.document.problems import Problem
+
+    if STDIN in files:
+        raise DocumentError([Problem("error", "<stdin>", 0, 0, "", "standard input cannot be read again")])
+    return load_files(files)
 
 
 def _load(files: Sequence[str], confdirs: Sequence[str]) -> LoadedDocument | None:

@@ -27,6 +27,7 @@ from proxycore.running.matching import Key
 from proxycore.running.names import RunningNames, prepare_names
 from proxycore.running.outbounds import RunningOutbound, prepare_outbounds
 from proxycore.running.tunnels import RunningBridge, RunningPortal, prepare_bridges, prepare_portals, prepare_tunnels
+from proxycore.running.ways import Ways, prepare_ways
 
 DRAIN_STEP_S = 0.05
 
@@ -57,6 +58,10 @@ class Running:
         found.update((one.entry.tag, one.portal) for one in self.portals.values())
         found.update(self.tunnels)
         return found
+
+    def ways(self, document: Document) -> Ways:
+        """By which outbounds bridges reach their portals."""
+        return Ways(self.router, document.balancers, self.by_tag(), self.outbounds.values())
 
 
 class Instance:
@@ -169,6 +174,10 @@ class Instance:
         new.balancing = prepare_balancing(document, old.balancing, ground, change)
         new.router.balancing = new.balancing.balancing
         new.bridges = prepare_bridges(document.bridges, old.bridges, ground, change)
+        prepare_ways(
+            old.ways(self._loaded.document), new.ways(document),
+            [one.bridge for key, one in new.bridges.items() if old.bridges.get(key) is one],
+            [one for key, one in new.outbounds.items() if old.outbounds.get(key) is one], change)
         new.inbounds = prepare_inbounds(document.inbounds, old.inbounds, ground, change)
         wanted = (one for inbound in new.inbounds.values() for one in inbound.listens())
         new.listeners = prepare_listeners(wanted, old.listeners, ground, change)
@@ -176,9 +185,11 @@ class Instance:
         return new
 
     def _prepare_access_log(self, document: Document, change: Change) -> None:
+        """A file is opened anew each time: it may have been moved away, to begin another."""
         log = document.log
         before = self._loaded.document.log
-        if self._running.sections and (log.access, log.mask_address) == (before.access, before.mask_address):
+        is_same = (log.access, log.mask_address) == (before.access, before.mask_address)
+        if self._running.sections and is_same and log.access in ("", "none"):
             return
         try:
             access: AccessLog = open_access_log(log.access, self._loop, log.mask_address)

@@ -157,10 +157,24 @@ def configure(loglevel: str = "warning", path: str = "", mask_address: str = "",
 
     Raises: OSError, the file cannot be opened; what was configured before stays.
     """
-    level = LEVELS["none"] if path == "none" else LEVELS[loglevel]
+    install(open_handler(path, mask_address, as_json=as_json), level_of(loglevel, path))
+
+
+def level_of(loglevel: str, path: str = "") -> int:
+    """From where on records are wanted."""
+    return LEVELS["none"] if path == "none" else LEVELS[loglevel]
+
+
+def open_handler(path: str = "", mask_address: str = "", *, as_json: bool = False) -> logging.Handler:
+    """What writes log records to `path`, as `configure` says; to be installed or closed. Raises: OSError."""
     sink = Sink.open("" if path == "none" else path, STDERR)
     handler = StructuredHandler(sink, masker(mask_address))
     handler.setFormatter(JsonFormatter() if as_json else LogfmtFormatter())
+    return handler
+
+
+def install(handler: logging.Handler, level: int) -> None:
+    """Let `handler` have every record from `level` on, and close the one that had them before."""
     for name in ("xrev", "asyncio"):
         logger = logging.getLogger(name)
         for old in logger.handlers[:]:

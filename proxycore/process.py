@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from proxycore import __version__, logs, tasks
 from proxycore.errors import ConfigError
 from proxycore.instance import Instance
+from proxycore.reloading import Reloader, settle
 
 if TYPE_CHECKING:
     from proxycore.document.model import LoadedDocument
@@ -23,10 +24,12 @@ EXIT_NOT_STARTED: Final = 1
 _log = logging.getLogger("xrev.process")
 
 
-def run_until_signal(loaded: LoadedDocument, *, drain_s: float, as_json: bool) -> int:
+def run_until_signal(
+    loaded: LoadedDocument, *, drain_s: float, as_json: bool, read_again: Callable[[], LoadedDocument] | None = None
+) -> int:
     """Run `loaded` until SIGTERM or SIGINT, then drain; the exit code.
 
-    A second signal, or `drain_s` seconds, end what still runs.
+    A second signal, or `drain_s` seconds, end what still runs. SIGHUP applies what `read_again` reads.
     """
     log = loaded.log
     try:
@@ -36,7 +39,7 @@ def run_until_signal(loaded: LoadedDocument, *, drain_s: float, as_json: bool) -
         return EXIT_NOT_STARTED
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_serve(loaded, drain_s))
+        return runner.run(_serve(loaded, drain_s, read_again, as_json=as_json))
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -58,7 +61,9 @@ def raise_open_files_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-async def _serve(loaded: LoadedDocument, drain_s: float) -> int:
+async def _serve(
+    loaded: LoadedDocument, drain_s: float, read_again: Callable[[], LoadedDocument] | None, *, as_json: bool
+) -> int:
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
     asked_again = asyncio.Event()
@@ -75,12 +80,15 @@ async def _serve(loaded: LoadedDocument, drain_s: float) -> int:
     except ConfigError as error:
         _complain(loaded, error.path, error.reason)
         return EXIT_NOT_STARTED
-    # What was built until now lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    settle()
+    reloader = Reloader(instance, read_again, as_json=as_json) if read_again is not None else None
+    if reloader is not None:
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     _log.info("xrev %s is running", __version__)
 
     await asked_to_stop.wait()
+    if reloader is not None:
+        reloader.stop()
     _log.info("stopping: connections may go on for %g s", drain_s)
     draining = tasks.spawn("drain", instance.drain(drain_s))
     again = tasks.spawn("second signal", asked_again.wait())

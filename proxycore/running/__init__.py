@@ -8,6 +8,7 @@
     outbounds.py   outbounds, and the tunnels that some of them keep open
     balancing.py   balancers and observatory
     tunnels.py     portals and bridges
+    ways.py        by which outbounds a bridge reaches its portal
     inbounds.py    inbounds, and whose connections they accepted
     listen_key.py  what tells one listening socket from another
     listeners.py   listening sockets, which outlive the inbounds behind them

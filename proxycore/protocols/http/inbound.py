@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Hashable
 
 from proxycore.destination import Destination, HostPort, Request
 from proxycore.errors import LimitError, PeerError
@@ -14,6 +15,7 @@ from proxycore.protocols.http.exchange import Exchange
 from proxycore.protocols.http.settings import HttpInboundSettings
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 from proxycore.wire.answered import AnsweredStream
+from proxycore.wire.current import Current
 
 HEAD_TIMEOUT_S = 60
 """From the connection, or the end of the last exchange, to the end of the next head."""
@@ -35,14 +37,21 @@ class HttpInbound(Inbound):
         self.allow_transparent = settings.allow_transparent
         self._tag = context.tag
         self._level = settings.user_level
-        self._logins = settings.logins
+        self._logins = Current(settings.logins)
 
     def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
         stream.peer = Client(self, stream, source, local)
 
-    def user_of(self, head: RequestHead) -> str | None:
-        """Who sent it; None: nobody that may."""
-        logins = self._logins
+    def admits(self, owner: Hashable) -> bool:
+        return self._logins.value is None or owner in self._logins.value
+
+    def take_over(self, old: Inbound) -> None:
+        assert isinstance(old, HttpInbound)
+        self._logins = old._logins.follow(self._logins)
+
+    def user_of(self, head: RequestHead, stream: Stream) -> str | None:
+        """Who sent it, on `stream`; None: nobody that may."""
+        logins = self._logins.value
         if logins is None:
             return ""
         login = decode_basic(head.fields)
@@ -52,6 +61,8 @@ class HttpInbound(Inbound):
         for known, user in logins.items():
             if hmac.compare_digest(known, login):
                 found = user
+        if found is not None:
+            stream.claim(login)
         return found
 
     def request(self, destination: Destination, source: HostPort, local: HostPort, user: str) -> Request:
@@ -110,7 +121,7 @@ class Client(Stream):
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         inbound = self._inbound
-        user = inbound.user_of(head)
+        user = inbound.user_of(head, self._stream)
         if user is None:
             self._fail(PeerError("no user name and password that are known"), AUTH_REQUIRED)
             return

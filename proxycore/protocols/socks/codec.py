@@ -70,7 +70,7 @@ def encode_reply(code: int, host: str | IPAddress = _UNSPECIFIED, port: int = 0)
 class ServerDecoder:
     """The server's half of a handshake. `passwords` by user name; None: everybody may come."""
 
-    __slots__ = ("_buffer", "_has_method", "_passwords", "_takes_udp", "_user", "request")
+    __slots__ = ("_buffer", "_has_method", "_passwords", "_takes_udp", "_user", "login", "request")
 
     def __init__(self, passwords: Mapping[bytes, bytes] | None, *, takes_udp: bool) -> None:
         self._passwords = passwords
@@ -79,6 +79,7 @@ class ServerDecoder:
         self._has_method = False
         self._user: str | None = "" if passwords is None else None      # None: has to be proved
         self.request: SocksRequest | None = None
+        self.login: tuple[bytes, bytes] | None = None       # as which the client has proven itself, with the password
 
     @property
     def rest(self) -> bytes:
@@ -135,6 +136,7 @@ class ServerDecoder:
         if known is None or not is_right:
             raise Refusal("wrong user name or password", b"\x01\xff")
         self._user = user.decode(errors="replace")
+        self.login = user, password
         return end
 
     def _read_request(self, buffer: bytes) -> None:

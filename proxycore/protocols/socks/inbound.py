@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Hashable
 
 import proxycore.protocols
 from proxycore.destination import HostPort, Request, parse_host
@@ -29,6 +30,7 @@ from proxycore.protocols.socks.relay import UdpRelay
 from proxycore.protocols.socks.settings import SocksInboundSettings
 from proxycore.stream import NULL_STREAM, Buffer, PacketStream, Stream
 from proxycore.wire.answered import AnsweredStream
+from proxycore.wire.current import Current
 
 HANDSHAKE_TIMEOUT_S = 60
 _VERSIONS = (4, 5)
@@ -53,7 +55,7 @@ class SocksInbound(Inbound):
 
     def __init__(self, settings: SocksInboundSettings, context: InboundContext) -> None:
         self.networks = frozenset(settings.networks)
-        self.passwords = settings.passwords
+        self.passwords = Current(settings.passwords)
         self.takes_udp = settings.udp
         self.wheel = context.wheel
         self.failures = FailureLog(context.tag, context.wheel)
@@ -67,6 +69,22 @@ class SocksInbound(Inbound):
         handshake = Handshake(self, stream, source, local)
         stream.peer = handshake
         self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
+
+    def admits(self, owner: Hashable) -> bool:
+        passwords = self.passwords.value
+        if passwords is None:
+            return True
+        if isinstance(owner, tuple):
+            name, password = owner
+            return bool(passwords.get(name) == password)
+        return self.http is not None and self.http.admits(owner)
+
+    def take_over(self, old: Inbound) -> None:
+        assert isinstance(old, SocksInbound)
+        self.passwords = old.passwords.follow(self.passwords)
+        self.relay.take_over(old.relay)
+        if self.http is not None and old.http is not None:
+            self.http.take_over(old.http)
 
     def accept_packets(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
         self.relay.accept(packets, source, local)
@@ -130,7 +148,7 @@ class Handshake(Stream):
                 inbound.http.accept(stream, self._source, self._local)
                 stream.peer.write(data)
                 return
-            decoder = self._decoder = ServerDecoder(inbound.passwords, takes_udp=inbound.takes_udp)
+            decoder = self._decoder = ServerDecoder(inbound.passwords.value, takes_udp=inbound.takes_udp)
         try:
             answer = decoder.feed(data)
         except PeerError as error:
@@ -141,6 +159,11 @@ class Handshake(Stream):
             stream.write(answer)
         if decoder.request is None or self._is_over:
             return
+        if not inbound.admits(decoder.login or (b"", b"")):         # the accounts changed meanwhile
+            self._end(b"")
+            return
+        if decoder.login is not None:
+            stream.claim(decoder.login)
         self._leave()
         inbound.start(decoder.request, stream, self._source, self._local)
         if decoder.rest:

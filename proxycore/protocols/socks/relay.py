@@ -60,6 +60,10 @@ class UdpRelay:
             for flow in tuple(client.flows):
                 flow.end()
 
+    def take_over(self, old: UdpRelay) -> None:
+        """Go on with the associations of `old`."""
+        self.clients = old.clients
+
     def accept(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
         client = self.clients.get(source[0])
         if client is None:

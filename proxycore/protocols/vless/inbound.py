@@ -3,6 +3,8 @@ if its beginning is no VLESS at all, it goes where `fallbacks` say."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from proxycore.destination import HostPort, Request
 from proxycore.errors import PeerError
 from proxycore.mux.pool import CARRIER_DESTINATION
@@ -38,10 +40,20 @@ class VlessInbound(Inbound):
         stream.peer = handshake
         self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
 
+    def admits(self, owner: Hashable) -> bool:
+        return self.users.knows(owner)
+
+    def take_over(self, old: Inbound) -> None:
+        assert isinstance(old, VlessInbound)
+        old.users.take(self.users)
+        self.users = old.users
+
     def start(
         self, header: RequestHeader, credential: Credential, lower: Stream, source: HostPort, local: HostPort, route: int
     ) -> None:
         """Join `lower` to what was asked for. `route` is in the id. Raises: PeerError, this user may not have it."""
+        if not self.users.knows(credential):
+            raise PeerError("a user who was removed meanwhile")
         if header.flow:
             raise PeerError("a flow is asked for")
         if (header.command is Command.REVERSE) != bool(credential.tunnel_tag):
@@ -51,6 +63,7 @@ class VlessInbound(Inbound):
         request = Request(
             destination, context.tag, source, local, credential.email, credential.level, vless_route=route)
         lower.peer = NULL_STREAM
+        lower.claim(credential)
         if header.command is Command.UDP:
             packets = ServedPackets(self.wheel, lower, RESPONSE)
             lower.peer = DatagramFace(packets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 
@@ -28,6 +28,14 @@ class Users:
 
     def __init__(self, credentials: Iterable[Credential]) -> None:
         self._by_id = {significant(credential.user_id): credential for credential in credentials}
+
+    def knows(self, credential: Hashable) -> bool:
+        """Whether it is that of a user."""
+        return isinstance(credential, Credential) and self.find(credential.user_id) == credential
+
+    def take(self, other: Users) -> None:
+        """Go on with the users of `other`."""
+        self._by_id = other._by_id
 
     def find(self, user_id: bytes) -> Credential | None:
         return self._by_id.get(significant(user_id))

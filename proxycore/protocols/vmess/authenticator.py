@@ -6,7 +6,7 @@ Source: Xray-core proxy/vmess/aead/authid.go and proxy/vmess/validator.go.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -46,14 +46,23 @@ class VmessCredential:
 class Authenticator:
     """The users of one inbound. One AES key schedule is kept per user, so that a lookup costs one AES block per user."""
 
-    __slots__ = ("_now", "_seen_auth_ids", "_seen_sessions", "_users")
+    __slots__ = ("_known", "_now", "_seen_auth_ids", "_seen_sessions", "_users")
 
     def __init__(self, credentials: Sequence[VmessCredential], now: Callable[[], float]) -> None:
         """`now` is Unix time in seconds."""
         self._now = now
         self._users = [(_auth_id_opener(credential), credential) for credential in credentials]
+        self._known = frozenset(credentials)
         self._seen_auth_ids = ReplayWindow(AUTH_ID_WINDOW_S)
         self._seen_sessions = ReplayWindow(SESSION_WINDOW_S)
+
+    def knows(self, credential: Hashable) -> bool:
+        """Whether it is that of a user."""
+        return credential in self._known
+
+    def take_users(self, other: Authenticator) -> None:
+        """Go on with the users of `other`. What was seen stays remembered: nothing can be replayed because users changed."""
+        self._users, self._known = other._users, other._known
 
     def authenticate(self, auth_id: bytes) -> VmessCredential:
         """Return the user who made this authID.
@@ -85,7 +94,9 @@ class Authenticator:
         return found
 
     def accept_session(self, credential: VmessCredential, header: RequestHeader) -> None:
-        """Raises: AuthError, this user had a session with the same key and IV lately."""
+        """Raises: AuthError, this user had a session with the same key and IV lately, or is one no more."""
+        if credential not in self._known:
+            raise AuthError(UNKNOWN_USER)
         if not self._seen_sessions.is_new((credential.user_id, header.body_key, header.body_iv), self._now()):
             raise AuthError(f"{REPLAYED} of a session")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
 
 from proxycore.destination import HostPort, Request
 from proxycore.errors import PeerError
@@ -39,6 +40,14 @@ class VmessInbound(Inbound):
         stream.peer = handshake
         self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
 
+    def admits(self, owner: Hashable) -> bool:
+        return self.authenticator.knows(owner)
+
+    def take_over(self, old: Inbound) -> None:
+        assert isinstance(old, VmessInbound)
+        old.authenticator.take_users(self.authenticator)
+        self.authenticator = old.authenticator
+
     def drain_bytes(self) -> int:
         """What to read from one failed connection in all."""
         return self._drain.total_bytes(int.from_bytes(os.urandom(4), "big"))
@@ -46,6 +55,7 @@ class VmessInbound(Inbound):
     def start(self, header: RequestHeader, credential: VmessCredential, lower: Stream, source: HostPort,
               local: HostPort) -> SealedFace:
         """Join `lower` to a dispatched stream; return its face for what comes in."""
+        lower.claim(credential)
         request = Request(header.destination, self._tag, source, local, credential.email, credential.level)
         decoder = body_decoder(header, is_response=False)
         encoder = body_encoder(header, self._padding, is_response=True)
