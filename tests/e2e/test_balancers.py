@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,8 @@ INTERVAL_S = 0.3
 START_S = 20.0
 MOVED_S = 8.0
 """One probe of each of two outbounds, the pauses, and plenty for a slow machine."""
+
+IDS = ("5783a3e7-e373-51cd-8642-c83782b807c5", "27848739-7e62-4138-9fd3-098a63964b6b")
 
 IN_A_ROW = 8
 """Served so many times, with two outbounds to choose from: it was no chance."""
@@ -161,6 +164,57 @@ def test_a_tunnel_without_its_bridge_is_passed_over_at_once(processes: Processes
     bridges["1"].kill()
     until("the portal knows", lambda: "portal portal1: bridge from" in portal.log, MOVED_S)
     assert all(is_served(port) for _ in range(IN_A_ROW))
+
+
+def test_what_was_observed_outlives_a_changed_document(processes: Processes, target: Target, web: Web) -> None:
+    farm = Farm(processes, target, "xrev")
+    farm.servers["a"].kill()
+    client = farm.run(balancer("random"), observatory=observatory(web) | {"probeInterval": "60s", "enableConcurrency": True})
+    until("both were probed", lambda: "out-a does not answer" in client.log and "out-b answers:" in client.log, START_S)
+    path = processes.folder / "client.json"
+    document = json.loads(path.read_text())
+    document["routing"]["balancers"] = [balancer("leastPing")]
+    path.write_text(json.dumps(document))
+    client.send_signal(signal.SIGHUP)
+    until("the new balancer is at work", farm.is_steady, MOVED_S)
+    assert client.log.count("answers:") == 1        # the next probe is due in a minute
+
+
+def own_bridge(number: int, carrier_port: int) -> dict[str, Any]:
+    """A bridge of VLESS's own reverse tunnel."""
+    up = {
+        "address": LOCALHOST, "port": carrier_port, "id": IDS[number], "encryption": "none", "reverse": {"tag": "back"}}
+    return {
+        "log": documents.log(),
+        "outbounds": [{"tag": "up", "protocol": "vless", "settings": up}, {"tag": "out", "protocol": "freedom"}],
+        "routing": {"rules": [documents.rule("out", inboundTag=["back"])]},
+    }
+
+
+def test_least_ping_probes_vless_tunnels_through_their_bridges(processes: Processes, target: Target, web: Web) -> None:
+    port, carrier_port = free_port(), free_port()
+    clients = [{"id": uuid, "email": f"bridge{number}", "reverse": {"tag": f"out-{number}"}} for number, uuid in enumerate(IDS)]
+    inbound = {
+        "tag": "interconn", "listen": LOCALHOST, "port": carrier_port, "protocol": "vless",
+        "settings": {"decryption": "none", "clients": clients}}
+    document = documents.proxy(
+        [documents.door("web", port, target.port), inbound],
+        [{"tag": "refuse", "protocol": "blackhole"}])
+    document["observatory"] = observatory(web)
+    document["routing"] = {
+        "balancers": [balancer("leastPing", fallback="out-0")], "rules": [{"inboundTag": ["web"], "balancerTag": "b"}]}
+    portal = processes.run_document("portal", XREV, document)
+    portal.await_port(carrier_port)
+    assert not web.asked
+    bridges = [processes.run_document(f"bridge{number}", XREV, own_bridge(number, carrier_port)) for number in range(len(IDS))]
+    until("both answer", lambda: portal.log.count("answers:") >= 2, START_S)
+    assert all(is_served(port) for _ in range(IN_A_ROW))
+    for number, bridge in enumerate(bridges):
+        bridge.kill()
+        until("the portal knows", lambda tag=f"out-{number}": f"portal {tag}: bridge from" in portal.log, MOVED_S)
+        if number == 0:
+            assert all(is_served(port) for _ in range(IN_A_ROW))
+    assert not is_served(port)
 
 
 CORE_SAYS = [
