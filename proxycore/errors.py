@@ -7,6 +7,7 @@
     │   └── AuthError      unknown id, bad tag, replay, clock            -> drain, close, answer nothing
     ├── LinkDown           a carrier or a transport went away            -> end the session, retry by policy
     ├── DialError          the destination could not be reached          -> end the session
+    │   └── Blocked        ... because a rule of freedom forbids it      -> swallow what the client sends
     └── UsageError         *we* broke the protocol                       -> nobody: it is a bug
 
 An exception carries facts as attributes, never a credential or payload.
@@ -61,6 +62,14 @@ class DialError(ProxyError):
         super().__init__(f"{destination}: {reason}")
         self.destination = destination
         self.reason = reason
+
+
+class Blocked(DialError):
+    """`destination` may not be reached: a rule of the outbound forbids it, and says for how long the client is held."""
+
+    def __init__(self, destination: str, reason: str, hold_s: tuple[int, int]) -> None:
+        super().__init__(destination, reason)
+        self.hold_s = hold_s            # from, to
 
 
 class UsageError(ProxyError):

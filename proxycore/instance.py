@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxycore.balancing.observation import Observations
+from proxycore.document.inbound_kinds import inbound_kinds
 from proxycore.document.model import Document, LoadedDocument
 from proxycore.errors import ConfigError, UsageError
 from proxycore.logs import AccessLog, open_access_log
@@ -181,6 +182,7 @@ class Instance:
         new.inbounds = prepare_inbounds(document.inbounds, old.inbounds, ground, change)
         wanted = (one for inbound in new.inbounds.values() for one in inbound.listens())
         new.listeners = prepare_listeners(wanted, old.listeners, ground, change)
+        change.on_commit(Phase.SWAP, ground.set_inbound_kinds, inbound_kinds(document))
         change.on_commit(Phase.SWAP, ground.route, new.router, new.by_tag(), new.tunnels)
         return new
 

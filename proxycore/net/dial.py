@@ -95,14 +95,17 @@ class Dialer:
         self._census = census
         self._is_carrier = is_carrier
 
-    def dial(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> SocketStream:
-        """A stream to `destination` (TCP) that is still connecting; its peer is aborted with DialError if it cannot."""
+    def dial(
+        self, destination: Destination, strategy: Strategy = Strategy.AS_IS, *, resolve: Resolve | None = None
+    ) -> SocketStream:
+        """A stream to `destination` (TCP) that is still connecting; its peer is aborted with DialError if it cannot.
+        `resolve`: asked in place of the usual resolver."""
         stream = SocketStream(self._poller, self._wheel, self._census, None)
         race = _Race(
             self._poller.loop, stream, destination, wheel=self._wheel, is_carrier=self._is_carrier, options=self._options
         )
         if isinstance(destination.host, str):
-            tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy))
+            tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy, resolve))
         else:
             # at the end of this turn: the caller has not set the stream's peer yet
             self._poller.call_soon(race.start, (destination.host,))
@@ -114,9 +117,9 @@ class Dialer:
         self._poller.call_soon(_connect_unix, stream, name)
         return stream
 
-    async def _dial_name(self, race: _Race, host: str, strategy: Strategy) -> None:
+    async def _dial_name(self, race: _Race, host: str, strategy: Strategy, resolve: Resolve | None) -> None:
         try:
-            addresses = await asyncio.wait_for(self._resolve(host, strategy), DIAL_TIMEOUT_S)
+            addresses = await asyncio.wait_for((resolve or self._resolve)(host, strategy), DIAL_TIMEOUT_S)
         except TimeoutError:
             race.stream.fail(DialError(host, "the name lookup did not answer"))
         except DialError as error:

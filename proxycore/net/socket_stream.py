@@ -14,6 +14,7 @@ import socket
 import termios
 from collections.abc import Hashable
 
+from proxycore.destination import HostPort
 from proxycore.errors import LinkDown
 from proxycore.net.poller import READABLE, WRITABLE, Poller
 from proxycore.net.wheel import Wheel
@@ -102,6 +103,15 @@ class SocketStream(Stream):
     @property
     def is_connecting(self) -> bool:
         return self.sock is None and not self._eof_in
+
+    @property
+    def remote_address(self) -> HostPort | None:
+        """The address it is connected to; None: it is not, or that has none."""
+        try:
+            address = self.sock.getpeername() if self.sock is not None else None
+        except OSError:
+            return None
+        return (address[0], address[1]) if isinstance(address, tuple) else None
 
     def touch(self) -> None:
         self._mark = -1

@@ -6,15 +6,16 @@ A protocol never opens a listening socket and never resolves a name. It is given
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from proxycore.destination import Destination, HostPort, Network, Request
 from proxycore.dns.answer import Answer, Families
-from proxycore.net.resolve import Strategy
+from proxycore.net.poller import Loop
+from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.wheel import Wheel
 from proxycore.stream import PacketStream, Stream
 
@@ -50,18 +51,23 @@ class Dispatcher(Protocol):
 class Dial(Protocol):
     """Makes an outgoing TCP stream."""
 
-    def __call__(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
+    def __call__(
+        self, destination: Destination, strategy: Strategy = Strategy.AS_IS, *, resolve: Resolve | None = None
+    ) -> Stream:
         """A stream that is still connecting: writes are kept (bounded) until it has; if it cannot, its peer is
-        aborted with DialError. Set its `peer` before returning to the loop."""
+        aborted with DialError. Set its `peer` before returning to the loop. `resolve` is asked in place of the usual
+        resolver; what it does not give is not dialled."""
 
 
 class OpenUdp(Protocol):
     """Makes an outgoing flow of datagrams."""
 
     def __call__(
-        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
+        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False,
+        resolve: Resolve | None = None,
     ) -> PacketStream:
-        """Datagrams without an address go to `default`. With `hides_source` answers come without theirs."""
+        """Datagrams without an address go to `default`. With `hides_source` answers come without theirs. `resolve` as in
+        Dial."""
 
 
 class JoinTunnel(Protocol):
@@ -117,6 +123,10 @@ class OutboundContext:
     keep_tunnel: KeepTunnel | None = None
     dispatcher: Dispatcher | None = None    # for outbounds that route again
     names: Names | None = None              # for outbounds that answer questions about names
+    loop: Loop | None = None            # for those that wait less than the wheel's steps
+    resolve: Resolve = resolve          # for those that look at addresses themselves
+    inbound_kinds: Mapping[str, str] = field(default_factory=dict)
+    """By inbound tag: the protocol that a request came by, "vless-reverse" for VLESS's own tunnel."""
 
 
 class Inbound:

@@ -12,7 +12,7 @@ from proxycore.dns.answer import Answer, Families
 from proxycore.errors import DialError, LinkDown
 from proxycore.logs import AccessLog, SilentAccessLog
 from proxycore.net.poller import Poller
-from proxycore.net.resolve import Strategy, resolve
+from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
@@ -58,6 +58,7 @@ class Ground:
         self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access)
         self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel)
         self.tunnels: Mapping[str, Portal] = {}
+        self.inbound_kinds: dict[str, str] = {}         # those of now, by inbound tag
         self.leaving: list[Leaving] = []
         self.fading: dict[ListenKey, UdpListener] = {}       # removed, with flows that go on; by what they are bound to
 
@@ -86,6 +87,11 @@ class Ground:
         self.outbounds.update(outbounds)
         self.tunnels = tunnels
 
+    def set_inbound_kinds(self, kinds: Mapping[str, str]) -> None:
+        """Requests that come from now on came by inbounds of these kinds."""
+        self.inbound_kinds.clear()
+        self.inbound_kinds.update(kinds)
+
     def count_clients(self, accepted: Sequence[Census]) -> None:
         """`accepted` are the connections of clients by inbound; those of removed inbounds count while there are any."""
         now = [self.clients, *accepted]
@@ -107,10 +113,12 @@ class Ground:
             tunnel.register(request, stream)
 
     def open_udp(
-        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False
+        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False,
+        resolve: Resolve | None = None,
     ) -> PacketStream:
         """An outgoing flow of datagrams."""
-        return UdpSocket(self.loop, self.wheel, default, strategy, hides_source=hides_source, resolve=self.resolve)
+        return UdpSocket(
+            self.loop, self.wheel, default, strategy, hides_source=hides_source, resolve=resolve or self.resolve)
 
     def leave(self, *parts: Leaving) -> None:
         """Remember `parts`, which were removed, until they are gone."""

@@ -74,7 +74,8 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
 
     context = OutboundContext(
         entry.tag, entry.path, _dial(entry, ground), ground.open_udp, ground.wheel, time.time,
-        keep_tunnel=keep_tunnel, dispatcher=ground.dispatcher, names=ground,
+        keep_tunnel=keep_tunnel, dispatcher=ground.dispatcher, names=ground, loop=ground.poller, resolve=ground.resolve,
+        inbound_kinds=ground.inbound_kinds,
     )
     outbound = entry.side.build(entry.settings, context)
     mux = entry.mux

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import DialError
-from proxycore.net.resolve import Strategy
+from proxycore.net.resolve import Resolve, Strategy
 from proxycore.protocols.base import Outbound
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -21,13 +21,20 @@ class ChainedDial:
         self._find = find
         self._call_soon = call_soon
 
-    def __call__(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
-        """The names of a destination are left to the other outbound, whatever the strategy."""
+    def __call__(
+        self, destination: Destination, strategy: Strategy = Strategy.AS_IS, *, resolve: Resolve | None = None
+    ) -> Stream:
+        """The names of a destination are left to the other outbound, whatever the strategy; so a name that only `resolve`
+        may resolve is not dialled."""
         near, far = JointFace(), JointFace()
         near.other, far.other = far, near
         outbound = self._find()
         if outbound is None:
             self._call_soon(far.abort, DialError(str(destination), f'there is no outbound "{self._name}"'))
+            return near
+        if resolve is not None and isinstance(destination.host, str):
+            reason = f'"{self._name}" would resolve this name, so it cannot be judged by its address'
+            self._call_soon(far.abort, DialError(str(destination), reason))
             return near
         far.call_soon = self._call_soon
         outbound.open(Request(destination, ""), far)

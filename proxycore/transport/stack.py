@@ -8,7 +8,7 @@ from random import Random
 
 from proxycore.destination import Destination
 from proxycore.document.stream_settings import StreamSettings
-from proxycore.net.resolve import Strategy
+from proxycore.net.resolve import Resolve, Strategy
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dial
 from proxycore.stream import Stream
@@ -72,8 +72,10 @@ def through_client(layers: Sequence[ClientLayer], dial: Dial, default: Strategy 
     if not layers and default is Strategy.AS_IS:
         return dial
 
-    def dial_through(destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
-        stream = dial(destination, default if strategy is Strategy.AS_IS else strategy)
+    def dial_through(
+        destination: Destination, strategy: Strategy = Strategy.AS_IS, *, resolve: Resolve | None = None
+    ) -> Stream:
+        stream = dial(destination, default if strategy is Strategy.AS_IS else strategy, resolve=resolve)
         for layer in layers:
             stream = layer.wrap(stream, destination)
         return stream

@@ -6,37 +6,18 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.nginx import nginx
 from tests.support import documents
 from tests.support.certificates import pair
 from tests.support.processes import LOCALHOST, XREV, Process, Processes, free_port, until
 from tests.support.target import Target
 
-NGINX = """
-daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;
-events {{}}
-http {{
-  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  {servers}
-}}
-"""
-SERVER = 'server {{ listen {listen}; location / {{ return 200 "{says} $proxy_protocol_addr $request_uri"; }} }}'
 FREEDOM = {"tag": "out", "protocol": "freedom"}
-
-
-def nginx(processes: Processes, program: str, servers: Sequence[tuple[str, str]]) -> None:
-    """Listens on each first part, and answers with the second, the client's address of the PROXY header, and the path."""
-    folder = processes.folder
-    text = NGINX.format(folder=folder, servers="\n  ".join(SERVER.format(listen=one, says=says) for one, says in servers))
-    (folder / "nginx.conf").write_text(text)
-    processes.start("nginx", [program, "-c", str(folder / "nginx.conf"), "-p", str(folder)])
-    sockets = [listen.split()[0].removeprefix("unix:") for listen, _ in servers if listen.startswith("unix:")]
-    until("nginx listens", lambda: all(Path(one).exists() for one in sockets), 10)
 
 
 def curl(program: str, *arguments: str) -> str:

@@ -26,7 +26,8 @@ def test_every_protocol_is_described_by_the_keys_of_its_documents() -> None:
 def test_what_is_refused_is_not_offered() -> None:
     freedom = next(one for one in describe_protocols() if one.name == "freedom")
     assert freedom.outbound is not None
-    assert set(freedom.outbound["properties"]) == {"redirect", "targetStrategy", "userLevel"}
+    assert set(freedom.outbound["properties"]) == {
+        "redirect", "targetStrategy", "userLevel", "fragment", "noises", "proxyProtocol", "finalRules"}
 
 
 def test_the_stream_settings_are_described_without_a_warning() -> None:

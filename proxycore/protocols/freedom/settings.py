@@ -6,6 +6,7 @@ Source: Xray-core infra/conf/freedom.go, proxy/freedom/freedom.go.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias
 
@@ -14,9 +15,12 @@ from pydantic.json_schema import SkipJsonSchema
 
 from proxycore.destination import IPAddress, parse_host
 from proxycore.protocols.base import Settings, Strategy
+from proxycore.protocols.freedom.way_out_settings import MAX_NOISES, FinalRuleSettings, FragmentSettings, NoiseSettings
 
 MAX_PORT = 65535
 MAX_LEVEL = 2**32 - 1
+MAX_PROXY_VERSION = 2
+MAX_FINAL_RULES = 1024
 STRATEGIES = (
     "AsIs", "UseIP", "UseIPv4", "UseIPv6", "UseIPv4v6", "UseIPv6v4", "ForceIP", "ForceIPv4", "ForceIPv6", "ForceIPv4v6",
     "ForceIPv6v4",
@@ -59,17 +63,15 @@ def _strategy(value: object) -> str:
     return value.lower()
 
 
-def _not_run(value: object) -> object:
-    if value not in (None, 0, [], {}, ""):
-        raise ValueError("is known to Xray, not run by this version")
-    return None
-
-
 def _removed(value: object) -> object:
-    raise ValueError('was removed from Xray, and "noises", which replaced it, is not run by this version')
+    raise ValueError('was removed from Xray; "noises", a list, has replaced it')
 
 
-_NotRun: TypeAlias = SkipJsonSchema[Annotated[Any, BeforeValidator(_not_run)]]
+def _version(value: object) -> object:
+    """Other numbers than 1 and 2 are none, as in the cores."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("0, 1 or 2 is expected")
+    return value if value <= MAX_PROXY_VERSION else 0
 
 
 class FreedomSettings(Settings):
@@ -83,12 +85,21 @@ class FreedomSettings(Settings):
         json_schema_extra={"enum": list(STRATEGIES), "default": STRATEGIES[0]})
     user_level: int = Field(default=0, alias="userLevel", ge=0, le=MAX_LEVEL, description="Policy level.")
     timeout: SkipJsonSchema[Any] = None             # of old versions; ignored
-    ips_blocked: SkipJsonSchema[Any] = Field(default=None, alias="ipsBlocked")      # the same
-    fragment: _NotRun = None
-    noises: _NotRun = None
+    ips_blocked: SkipJsonSchema[Any] = Field(default=None, alias="ipsBlocked")      # the same, with a warning
+    fragment: FragmentSettings | None = Field(default=None, description="Cuts the first bytes of a connection into pieces.")
+    noises: list[NoiseSettings] = Field(
+        default_factory=list, max_length=MAX_NOISES, description="Datagrams that go before the first one.")
     noise: SkipJsonSchema[Annotated[Any, BeforeValidator(_removed)]] = None
-    proxy_protocol: _NotRun = Field(default=None, alias="proxyProtocol")
-    final_rules: _NotRun = Field(default=None, alias="finalRules")
+    proxy_protocol: Annotated[int, BeforeValidator(_version)] = Field(
+        default=0, alias="proxyProtocol", description="Version of the PROXY protocol to say; 0: none.",
+        json_schema_extra={"enum": [0, 1, 2]})
+    final_rules: list[FinalRuleSettings] | None = Field(
+        default=None, alias="finalRules", max_length=MAX_FINAL_RULES, description="Which addresses may be dialled.")
+
+    def cautions(self) -> Sequence[str]:
+        if self.ips_blocked:
+            return ('"ipsBlocked" was removed from Xray and blocks nothing; "finalRules" has replaced it',)
+        return ()
 
     @cached_property
     def redirect_target(self) -> Redirect | None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from proxycore.protocols.base import Strategy
 from proxycore.protocols.freedom.settings import STRATEGIES, FreedomSettings
+from proxycore.protocols.freedom.way_out_settings import parse_range
 
 
 def read(**settings: object) -> FreedomSettings:
@@ -58,19 +59,60 @@ def test_an_unknown_strategy_is_refused_with_the_nearest_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("settings", "reason"),
     [
-        ("fragment", {"packets": "tlshello"}),
-        ("noises", [{"type": "rand"}]),
-        ("proxyProtocol", 2),
-        ("finalRules", [{"action": "block"}]),
+        ({"fragment": {"length": 5}}, "Field required"),
+        ({"fragment": {"packets": "0-3", "length": 5, "interval": 1}}, "counted from 1"),
+        ({"fragment": {"packets": "hello", "length": 5, "interval": 1}}, "tlshello"),
+        ({"fragment": {"length": 0, "interval": 1}}, "bytes from 1 to"),
+        ({"fragment": {"length": "1-x", "interval": 1}}, "a number, or text such as"),
+        ({"fragment": {"length": 1, "interval": 60001}}, "milliseconds from 0 to 60000"),
+        ({"noises": [{"type": "rand", "packet": "0"}]}, "a datagram of 1 to"),
+        ({"noises": [{"type": "rand", "packet": "1-70000"}]}, "a datagram of 1 to"),
+        ({"noises": [{"type": "hex", "packet": "abc"}]}, "hexadecimal digits are expected"),
+        ({"noises": [{"type": "base64", "packet": "a*"}]}, "base64 is expected"),
+        ({"noises": [{"type": "text", "packet": "a"}]}, "'rand', 'str', 'hex' or 'base64'"),
+        ({"noises": [{"type": "str", "packet": "a", "applyTo": "ipv5"}]}, "'ip', 'ipv4' or 'ipv6'"),
+        ({"proxyProtocol": "2"}, "0, 1 or 2 is expected"),
+        ({"finalRules": [{"action": "drop"}]}, "'allow' or 'block'"),
+        ({"finalRules": [{"action": "allow", "network": "sctp"}]}, "is no network"),
+        ({"finalRules": [{"action": "allow", "port": "80-"}]}, "a port must be a number"),
+        ({"finalRules": [{"action": "allow", "ip": ["host"]}]}, "an IP address or a CIDR block"),
     ],
 )
-def test_what_is_not_run_is_refused_by_name(key: str, value: object) -> None:
-    with pytest.raises(ValidationError) as caught:
-        read(**{key: value})
-    (error,) = caught.value.errors()
-    assert (error["loc"], error["msg"]) == ((key,), "Value error, is known to Xray, not run by this version")
+def test_what_cannot_be_run_is_refused(settings: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        read(**settings)
+
+
+@pytest.mark.parametrize(("written", "version"), [(0, 0), (1, 1), (2, 2), (3, 0)])
+def test_another_version_of_the_proxy_protocol_is_none(written: int, version: int) -> None:
+    assert read(proxyProtocol=written).proxy_protocol == version
+
+
+@pytest.mark.parametrize(("written", "found"), [(5, (5, 5)), ("5", (5, 5)), ("1-5", (1, 5)), ("5-1", (1, 5)), ("", (0, 0))])
+def test_a_range_is_read_in_every_form(written: object, found: tuple[int, int]) -> None:
+    assert parse_range(written) == found
+
+
+@pytest.mark.parametrize(("noise", "content"), [
+    ({"type": "str", "packet": " abc "}, b"abc"),
+    ({"type": "hex", "packet": "0aFF"}, b"\x0a\xff"),
+    ({"type": "base64", "packet": "-_8="}, b"\xfb\xff"),
+    ({"type": "base64", "packet": "+/8"}, b"\xfb\xff"),
+    ({"type": "rand", "packet": "10-20"}, None),
+])
+def test_a_noise_is_read(noise: dict[str, str], content: bytes | None) -> None:
+    [found] = read(noises=[noise]).noises
+    assert found.content == content
+    assert found.length == ((10, 20) if content is None else (len(content), len(content)))
+    assert found.apply_to == "ip"
+
+
+def test_a_removed_key_is_a_caution_and_blocks_nothing() -> None:
+    [caution] = read(ipsBlocked=["geoip:private"]).cautions()
+    assert "finalRules" in caution
+    assert list(read().cautions()) == []
 
 
 def test_what_was_removed_from_xray_is_refused() -> None:
@@ -80,6 +122,6 @@ def test_what_was_removed_from_xray_is_refused() -> None:
 
 def test_settings_that_switch_nothing_on_are_accepted() -> None:
     settings = read(
-        fragment={}, noises=[], proxyProtocol=0, finalRules=[], timeout=300, ipsBlocked=["geoip:private"], userLevel=1
+        noises=[], proxyProtocol=0, timeout=300, ipsBlocked=[], userLevel=1
     )
     assert (settings.user_level, settings.redirect_target) == (1, None)
