@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
-from proxycore.net.resolve import Strategy
+from proxycore.net.resolve import Resolve, Strategy
 from proxycore.protocols.base import Dispatcher
 from proxycore.stream import Stream
 from proxycore.transport.chain import JointFace
@@ -21,7 +21,10 @@ class DispatchedDial:
         self._tag = tag
         self._call_soon = call_soon
 
-    def __call__(self, destination: Destination, strategy: Strategy = Strategy.AS_IS) -> Stream:
+    def __call__(
+        self, destination: Destination, strategy: Strategy = Strategy.AS_IS, *, resolve: Resolve | None = None
+    ) -> Stream:
+        """A name is left to the outbound that is chosen, whatever the strategy and `resolve`."""
         near, far = JointFace(), JointFace()
         near.other, far.other = far, near
         far.call_soon = self._call_soon         # until `near` has a peer that can be told
