@@ -79,17 +79,19 @@ def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool
     # Only now: `check` needs no event loop, and a wrong document is told sooner.
     from proxycore.process import run_until_signal
 
-    return run_until_signal(document, drain_s=drain_s, as_json=as_json, read_again=partial(_read_again, files))
+    return run_until_signal(document, drain_s=drain_s, as_json=as_json, read_again=partial(_read_again, files, confdirs))
 
 
-def _read_again(files: Sequence[str]) -> LoadedDocument:
-    """Raises: DocumentError."""
-    from proxycore.document.load import STDIN, DocumentError, load_files
+def _read_again(files: Sequence[str], confdirs: Sequence[str]) -> LoadedDocument:
+    """The files are looked for anew: a folder may have others now. Raises: DocumentError."""
+    from proxycore.document.files import STDIN, files_to_read
+    from proxycore.document.load import DocumentError, load_files
     from proxycore.document.problems import Problem
 
-    if STDIN in files:
+    found = files_to_read(files, confdirs, os.environ)
+    if STDIN in found:
         raise DocumentError([Problem("error", "<stdin>", 0, 0, "", "standard input cannot be read again")])
-    return load_files(files)
+    return load_files(found)
 
 
 def _load(files: Sequence[str], confdirs: Sequence[str]) -> LoadedDocument | None:

@@ -31,11 +31,13 @@ RULES: list[dict[str, Any]] = [
     {"ip": ["ext:geoip.dat:yy", "geoip:private"], "outboundTag": "yy"},
 ]
 EXPECTED = {
-    "cn.example": "cn", "x.y.cn.example": "cn", "acn.example": "default", "www.example.org": "cn",
+    "cn.example": "cn", "x.y.cn.example": "cn", "acn.example": "default",
+    "www.example.org": "cn",
     "a.www.example.org": "default",
     "r12.test": "cn", "r12.test.net": "default", "my-tracker.net": "cn",
     "b.example": "both", "x.b.example": "both", "a.example": "ads", "c.example": "default", "own.test": "ads",
-    "20.1.2.3": "xx", "2001:db8::1": "xx", "2001:db9::1": "default", "30.1.255.255": "yy", "30.2.0.0": "default", "10.1.1.1": "yy",
+    "20.1.2.3": "xx", "2001:db8::1": "xx", "2001:db9::1": "default", "30.1.255.255": "yy", "30.2.0.0": "default",
+    "10.1.1.1": "yy",
 }  # fmt: skip
 
 
@@ -45,7 +47,7 @@ class Named:
     def __init__(self, name: str) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
-        self._name = name.encode()
+        self._name = name.encode() + b"\n"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -94,9 +96,9 @@ def asked(port: int, host: str) -> str:
     with socket.create_connection(("127.0.0.1", port), 10) as client:
         client.sendall(b"\x05\x01\x00" + b"\x05\x01\x00" + target + (443).to_bytes(2, "big"))
         data = b""
-        while more := client.recv(100):
+        while not data.endswith(b"\n") and (more := client.recv(100)):     # the end itself comes late through some cores
             data += more
-    return data[2 + 10 :].decode()
+    return data[2 + 10 :].decode().strip()
 
 
 def start(processes: Processes, core: str, servers: dict[str, Named], rules: list[dict[str, Any]]) -> int:
