@@ -18,6 +18,11 @@ _MAX_COMPARED_LISTENERS = 2000      # pairs of inbounds with more port ranges th
 
 def listened_ports(shape: InboundShape, settings: Settings | None, loc: Loc, report: Report) -> tuple[PortRange, ...]:
     """The ports that the inbound at `loc` listens on; none for one on a unix socket."""
+    follows = bool(getattr(settings, "follow_redirect", False))
+    if follows and (shape.stream_settings is None or shape.stream_settings.sockopt.tproxy == "off"):
+        message = "nothing tells where a client was going"
+        remedy = 'set streamSettings.sockopt.tproxy to "redirect" or "tproxy", as the system\'s rule is'
+        report.warn((*loc, "settings", "followRedirect"), message, remedy)
     if isinstance(shape.listen, UnixAddress):
         if settings is not None and "tcp" not in _networks_of(settings):
             report.error((*loc, "listen"), "a unix socket takes connections, no datagrams", 'add "tcp" to "network"')

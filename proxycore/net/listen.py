@@ -35,11 +35,14 @@ Accept = Callable[[SocketStream, HostPort, HostPort], None]
 
 
 class ListenOptions(Protocol):
-    """Options of a listening socket and of what it accepts. Both methods raise OSError."""
+    """Options of a listening socket and of what it accepts. All methods raise OSError."""
 
     def before_listen(self, sock: socket.socket) -> None: ...
 
     def apply(self, sock: socket.socket) -> None: ...
+
+    def target_of(self, sock: socket.socket) -> HostPort | None:
+        """Where an accepted connection was going before the system sent it here; None: nowhere else."""
 
 
 def bind(
@@ -64,12 +67,15 @@ def bind(
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not address else 1)
         if options is not None and kind == socket.SOCK_STREAM:
-            options.before_listen(sock)
+            _set_options(sock, options, path)
         if shares:
             share_port(sock, is_shared=True)
         sock.bind((host, port))
         if kind == socket.SOCK_STREAM:
             sock.listen(BACKLOG)
+    except ConfigError:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         where = f"{address or '*'}:{port}"
@@ -86,6 +92,15 @@ def bind(
 def share_port(sock: socket.socket, *, is_shared: bool = False) -> None:
     """Whether other sockets of this user that share their port, too, may be bound beside this one. Raises: OSError."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
+
+
+def _set_options(sock: socket.socket, options: ListenOptions, path: str) -> None:
+    """Raises: ConfigError, a right is missing; OSError."""
+    try:
+        options.before_listen(sock)
+    except PermissionError:
+        reason = "the socket options (tproxy, mark, interface) need a right that this user has not: CAP_NET_ADMIN"
+        raise ConfigError(path, reason) from None
 
 
 class Listener:
@@ -188,6 +203,8 @@ class Listener:
             if self._options is not None:
                 self._options.apply(sock)
             local = self._local or sock.getsockname()
+            if self._options is not None:
+                local = self._options.target_of(sock) or local
         except OSError:
             sock.close()            # reset meanwhile
             return

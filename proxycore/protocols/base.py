@@ -108,6 +108,7 @@ class InboundContext:
     join_tunnel: JoinTunnel | None = None
     dial: Dial | None = None            # for inbounds that hand connections on by themselves
     dial_unix: Callable[[str], Stream] | None = None    # the same, to a unix socket (its path, or `@name`)
+    ports: Sequence[tuple[int, int]] = ()   # all that is listened on: first and last of each range
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def prepare_inbounds(
         port = max(entry.ports[0][0], 1) if entry.ports else 0
         context = InboundContext(
             entry.tag, entry.path, _dispatcher(entry, ground), ground.wheel, time.time, port,
-            join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix,
+            join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix, ports=entry.ports,
         )
         inbound: Inbound = entry.side.build(entry.settings, context)
         if old is None:

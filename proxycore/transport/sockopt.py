@@ -8,11 +8,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from proxycore.destination import HostPort
 from proxycore.document.words import Split, Text, one_of
+from proxycore.net.original_destination import redirected_from
 from proxycore.net.resolve import Strategy
 from proxycore.transport.base import TransportSettings
 
 _SO_MARK = 36                       # <asm-generic/socket.h>; the socket module has no name for it
+_IP_TRANSPARENT = 19                # <linux/in.h>
 _TCP_FASTOPEN_CONNECT = 30          # <linux/tcp.h>: connect returns at once, the first write goes with the SYN
 FASTOPEN_QUEUE = 256                # handshakes of a listener that may carry data, by default
 _UNKNOWN = "the socket option is known to Xray, not run by this version"
@@ -29,11 +32,9 @@ def _fast_open(value: object) -> int:
 
 
 def _tproxy(value: object) -> object:
-    if isinstance(value, str) and value.lower() in ("redirect", "tproxy"):
-        raise ValueError(f'"{value}" {_UNKNOWN.replace("the socket option ", "")}')
-    if not isinstance(value, str) or value.lower() not in ("", "off"):
-        raise ValueError('"off" is expected')
-    return "off"
+    if not isinstance(value, str) or value.lower() not in ("", "off", "redirect", "tproxy"):
+        raise ValueError('"off", "redirect" or "tproxy" is expected')
+    return value.lower() or "off"
 
 
 Seconds = Annotated[int, Field(ge=-1, le=32767)]
@@ -45,7 +46,7 @@ class SockoptSettings(TransportSettings):
 
     mark: Whole = 0
     tcp_fast_open: Annotated[int, PlainValidator(_fast_open)] = 0
-    tproxy: Annotated[Literal["off"], BeforeValidator(_tproxy)] = "off"
+    tproxy: Annotated[Literal["off", "redirect", "tproxy"], BeforeValidator(_tproxy)] = "off"
     domain_strategy: Annotated[Strategy, PlainValidator(one_of(_STRATEGIES))] = Strategy.AS_IS
     dialer_proxy: str = ""
     accept_proxy_protocol: bool = False
@@ -69,6 +70,8 @@ def options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
     found: list[tuple[int, int, int | bytes]] = []
     if settings.mark:
         found.append((socket.SOL_SOCKET, _SO_MARK, settings.mark))
+    if settings.tproxy == "tproxy":
+        found.append((socket.SOL_IP, _IP_TRANSPARENT, 1))
     if settings.interface:
         found.append((socket.SOL_SOCKET, socket.SO_BINDTODEVICE, settings.interface.encode()))
     if settings.tcp_keep_alive_idle < 0 or settings.tcp_keep_alive_interval < 0:
@@ -93,13 +96,14 @@ def options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
 class Sockopt:
     """What is done to each socket of an inbound or outbound. Raises OSError where the system does not allow it."""
 
-    __slots__ = ("_fast_open", "_local", "_options", "_v6only")
+    __slots__ = ("_fast_open", "_local", "_options", "_tproxy", "_v6only")
 
     def __init__(self, settings: SockoptSettings, local_address: str = "") -> None:
         """`local_address`: where outgoing connections come from."""
         self._options = options_of(settings)
         self._fast_open = settings.tcp_fast_open
         self._v6only = settings.v6only
+        self._tproxy = settings.tproxy
         self._local = local_address
 
     @property
@@ -132,3 +136,15 @@ class Sockopt:
     def apply(self, sock: socket.socket) -> None:
         for level, name, value in self._options:
             sock.setsockopt(level, name, value)
+
+    def target_of(self, sock: socket.socket) -> HostPort | None:
+        """Where an accepted connection was going, if the system may have sent it here; None: here, as far as is known.
+
+        Raises OSError.
+        """
+        if self._tproxy == "redirect":
+            return redirected_from(sock)
+        if self._tproxy == "tproxy":
+            name = sock.getsockname()
+            return name[0], name[1]
+        return None

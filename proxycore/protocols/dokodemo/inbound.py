@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from ipaddress import ip_address
 
 from proxycore.destination import Destination, HostPort, IPAddress, Network, Request, parse_host
+from proxycore.errors import PeerError
 from proxycore.net.listen import UNIX_ADDRESS
 from proxycore.protocols.base import Inbound, InboundContext
 from proxycore.protocols.dokodemo.settings import DokodemoSettings
-from proxycore.stream import PacketStream, Stream
+from proxycore.stream import NULL_STREAM, PacketStream, Stream
+
+_log = logging.getLogger("xrev.dokodemo")
 
 
 class DokodemoInbound(Inbound):
@@ -21,10 +25,31 @@ class DokodemoInbound(Inbound):
         self._fixed: dict[tuple[Network, int], Destination] = {}    # by network and local port; bounded by what is listened on
 
     def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
+        if self._settings.follow_redirect:
+            self._follow(stream, source, local)
+            return
         self._context.dispatcher.dispatch(self._request("tcp", source, local), stream)
 
     def accept_packets(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
         self._context.dispatcher.dispatch_packets(self._request("udp", source, local), packets)
+
+    def _follow(self, stream: Stream, source: HostPort, local: HostPort) -> None:
+        """Where the client was going is its local address. One at a port of ours came here by itself, and would come here
+        again for ever: it goes where the settings say, if they do, else where TLS says."""
+        settings, context = self._settings, self._context
+        host: str | IPAddress | None = parse_host(local[0])
+        port = local[1]
+        if local == UNIX_ADDRESS or any(first <= port <= last for first, last in context.ports):
+            server_name = getattr(stream, "server_name", None)
+            host = parse_host(settings.address or server_name or "") or None
+            port = settings.port
+        if host is None or not port:
+            stream.peer = NULL_STREAM
+            stream.abort(PeerError("it was not redirected, so where it was going is not known"))
+            _log.info("%s: a connection was not redirected, so where it was going is not known", context.tag or context.path)
+            return
+        request = Request(Destination("tcp", host, port), context.tag, source, local, "", settings.user_level)
+        context.dispatcher.dispatch(request, stream)
 
     def _request(self, network: Network, source: HostPort, local: HostPort) -> Request:
         key = (network, local[1])

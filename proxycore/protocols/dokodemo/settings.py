@@ -5,9 +5,9 @@ Source: Xray-core infra/conf/dokodemo.go, proxy/dokodemo/dokodemo.go.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import AliasChoices, BeforeValidator, Field, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
 from proxycore.destination import IPAddress, Network, parse_host
 from proxycore.protocols.base import Settings
@@ -55,7 +55,8 @@ class DokodemoSettings(Settings):
         default=("tcp",), validation_alias=AliasChoices("network", "allowedNetwork"), description="What is listened for.")
     port_map: dict[str, str] = Field(
         default_factory=dict, alias="portMap", description='By local port: "host:port", ":port" or "host:".')
-    follow_redirect: bool = Field(default=False, alias="followRedirect", description="Not run by this version.")
+    follow_redirect: bool = Field(default=False, alias="followRedirect",
+        description="Go where the client was going before the system sent it here (sockopt.tproxy).")
     user_level: int = Field(default=0, alias="userLevel", ge=0, le=MAX_LEVEL, description="Policy level.")
     timeout: Any = Field(default=None, description="Of old versions; ignored.")
 
@@ -66,12 +67,11 @@ class DokodemoSettings(Settings):
             raise ValueError("an address from an environment variable is known to Xray, not run by this version")
         return value
 
-    @field_validator("follow_redirect")
-    @classmethod
-    def _does_not_follow(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("following a redirect is known to Xray, not run by this version")
-        return value
+    @model_validator(mode="after")
+    def _follows_connections_only(self) -> Self:
+        if self.follow_redirect and "udp" in self.networks:
+            raise ValueError("network: following a redirect of datagrams is known to Xray, not run by this version; use tcp")
+        return self
 
     @field_validator("port_map")
     @classmethod
