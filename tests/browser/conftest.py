@@ -83,8 +83,9 @@ for name, group in (("olaf", "operator"), ("vera", "viewer")):
     return new_panel
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module only: Playwright keeps an event loop running, beside which no other can run."""
     path = require_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
