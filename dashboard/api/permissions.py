@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db.models import Model, QuerySet
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from dashboard.accounts import stepup
 from dashboard.api.authentication import token_of
 from dashboard.choices import TokenScope
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module, by its name in the settings
 
 ACTION_OF: Final = {"GET": "view", "HEAD": "view", "OPTIONS": "view", "POST": "add", "PUT": "change", "PATCH": "change",
                     "DELETE": "delete"}
