@@ -70,5 +70,13 @@ class Request(NamedTuple):
     attributes: Mapping[str, str] | None = None     # of an HTTP request: `:method`, `:path`, fields in lower case
     route_domain: str = ""              # the domain that the rules see in place of the destination's (sniffed with `routeOnly`)
     vless_route: int | None = None      # bytes 6 and 7 of the VLESS id that the client sent
-    resolved: tuple[IPAddress, ...] = ()            # addresses of its domain, for `ip` rules; found while routing
+    resolved: tuple[IPAddress, ...] | None = None   # addresses of its domain, for `ip` rules; None: it was not looked up
     keeps_name: bool = False            # its domain is never resolved for routing (it comes from the DNS section)
+
+    @property
+    def name(self) -> str:
+        """The domain that the rules see, or nothing."""
+        if self.route_domain:
+            return self.route_domain
+        host = self.destination.host
+        return host if isinstance(host, str) else ""

@@ -14,6 +14,7 @@ from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dispatcher, Outbound
+from proxycore.resolving import Resolving
 from proxycore.routing.router import Router
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, PacketStream, Stream
 
@@ -34,12 +35,19 @@ class RoutingDispatcher:
     What it routes by (`router`, `outbounds`, `access`) may be replaced at any time, for requests from then on.
     """
 
-    def __init__(self, router: Router, outbounds: Mapping[str, Outbound], access: Access) -> None:
+    def __init__(
+        self, router: Router, outbounds: Mapping[str, Outbound], access: Access, resolving: Resolving | None = None
+    ) -> None:
+        """Without `resolving` decisions never wait for addresses."""
         self.router = router
         self.outbounds = outbounds
         self.access = access
+        self._resolving = resolving
 
     def dispatch(self, request: Request, stream: Stream) -> None:
+        if self.router.resolves and self._resolving is not None and self.router.wants_addresses(request):
+            self._resolving.dispatch(request, stream, self)
+            return
         outbound = self._choose(request)
         if outbound is None:
             stream.peer = NULL_STREAM
@@ -54,6 +62,9 @@ class RoutingDispatcher:
             stream.abort(None)
 
     def dispatch_packets(self, request: Request, packets: PacketStream) -> None:
+        if self.router.resolves and self._resolving is not None and self.router.wants_addresses(request):
+            self._resolving.dispatch_packets(request, packets, self)
+            return
         outbound = self._choose(request)
         if outbound is None:
             packets.peer = NULL_PACKETS

@@ -143,7 +143,7 @@ def _exchange(entry: ServerShape, subnet: IPAddress | None, tag: str, path: str,
     if address.way == "tcp":
         return stream
     server = target("udp", DNS_PORT)
-    open_flow = partial(_open_flow, around.dispatcher, Request(server, tag))
+    open_flow = partial(_open_flow, around.dispatcher, Request(server, tag, keeps_name=True))
     return DatagramsThenStream(LineExchange(around.loop, random, server, open_flow, subnet, is_datagrams=True), stream)
 
 

@@ -28,6 +28,6 @@ class DispatchedDial:
         near, far = JointFace(), JointFace()
         near.other, far.other = far, near
         far.call_soon = self._call_soon         # until `near` has a peer that can be told
-        self._dispatcher.dispatch(Request(destination, self._tag), far)
+        self._dispatcher.dispatch(Request(destination, self._tag, keeps_name=True), far)
         far.call_soon = None
         return near

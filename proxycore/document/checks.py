@@ -159,10 +159,7 @@ def _check_domain_strategy(strategy: str, rules: Sequence[object], report: Repor
     at: Loc = ("routing", "domainStrategy")
     if strategy == "AsIs":
         return
-    if any(field_of(rule, "ip") for rule in rules):
-        message = f'"{strategy}" is known to Xray, not run by this version, which resolves no names for routing'
-        report.error(at, message, "use AsIs, or match by domain instead of ip")
-    else:
+    if not any(field_of(rule, "ip") for rule in rules):
         report.warn(at, "has no effect: no rule has an ip matcher")
 
 

@@ -117,6 +117,7 @@ def load_texts(
         balancers=tuple(found.balancers.values()),
         observed=found.observed,
         dns=found.dns,
+        domain_strategy=found.domain_strategy,
     )
     return LoadedDocument(document, report.warnings, problem_maker(report), merged.sections)
 

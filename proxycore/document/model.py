@@ -23,7 +23,7 @@ from proxycore.net.unix import UnixAddress
 from proxycore.observatory.settings import Observed
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
 from proxycore.routing.ports import PortRange
-from proxycore.routing.router import Router
+from proxycore.routing.router import DomainStrategy, Router
 from proxycore.routing.rule import Rule
 from proxycore.sniff.policy import SniffPolicy
 
@@ -87,6 +87,7 @@ class Document:
     balancers: tuple[BalancerPlan, ...] = ()
     observed: Observed | None = None        # what the observatory does, of either kind
     dns: DnsSection | None = None
+    domain_strategy: DomainStrategy = "AsIs"
 
     @property
     def default_tag(self) -> str | None:
@@ -96,7 +97,7 @@ class Document:
         return self.portals[0].tag if self.portals else None
 
     def router(self) -> Router:
-        return Router.compile(self.rules, self.default_tag)
+        return Router.compile(self.rules, self.default_tag, self.domain_strategy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from proxycore.routing.addresses import AddressCondition, AddressItem
 from proxycore.routing.condition import Condition
 from proxycore.routing.domains import DomainCondition, compile_pattern
 from proxycore.routing.ports import PortCondition, PortRange
+from proxycore.routing.router import DomainStrategy
 from proxycore.routing.rule import InboundTagCondition, NetworkCondition, Rule, UserCondition, UserEntry, parse_user
 from proxycore.routing.seen import AttributesCondition, LocalOsCondition, ProtocolCondition, VlessRouteCondition
 
-DomainStrategy: TypeAlias = Literal["AsIs", "IPIfNonMatch", "IPOnDemand"]
 _STRATEGIES: dict[str, DomainStrategy] = {
     "asis": "AsIs", "ipifnonmatch": "IPIfNonMatch", "ipondemand": "IPOnDemand", "": "AsIs",
 }

@@ -28,6 +28,7 @@ from proxycore.document.stream_settings import PLAIN, check_stream
 from proxycore.geodata.assets import Assets
 from proxycore.observatory.settings import Observed
 from proxycore.protocols.base import ProtocolSpec, Settings
+from proxycore.routing.router import DomainStrategy
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Sections:
     balancers: dict[int, BalancerPlan] = field(default_factory=dict)
     observatory: ObservatoryShape | None = None
     burst: BurstShape | None = None
-    domain_strategy: str = "AsIs"
+    domain_strategy: DomainStrategy = "AsIs"
     dns: DnsSection | None = None
 
     @property

@@ -88,7 +88,7 @@ def addresses_of(request: Request, side: Side) -> tuple[IPAddress, ...]:
     """The addresses on that side of the request: one, those that its domain was resolved to, or none."""
     if side == "destination":
         host = request.destination.host
-        return request.resolved if isinstance(host, str) else (host,)
+        return (request.resolved or ()) if isinstance(host, str) else (host,)
     known = request.source if side == "source" else request.local
     if known is None:
         return ()

@@ -17,7 +17,9 @@ from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Names, Outbound
+from proxycore.resolving import Resolving
 from proxycore.reverse.portal import Portal
+from proxycore.routing.resolution import Resolution
 from proxycore.routing.router import Router
 from proxycore.running.listen_key import ListenKey
 from proxycore.stream import NULL_STREAM, PacketStream, Stream
@@ -55,7 +57,9 @@ class Ground:
         self.access: AccessLog = SilentAccessLog()
         self._names: NamesOfNow | None = None
         self.outbounds: dict[str, Outbound] = {}        # those of now, by tag
-        self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access)
+        self.resolution = Resolution(self.resolve, loop.time)       # of names that rules want addresses of
+        resolving = Resolving(self.resolution)
+        self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access, resolving)
         self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel)
         self.tunnels: Mapping[str, Portal] = {}
         self.inbound_kinds: dict[str, str] = {}         # those of now, by inbound tag
@@ -79,6 +83,7 @@ class Ground:
     def set_names(self, names: NamesOfNow) -> None:
         """Ask `names` from now on."""
         self._names = names
+        self.resolution.forget()
 
     def route(self, router: Router, outbounds: Mapping[str, Outbound], tunnels: Mapping[str, Portal]) -> None:
         """Send requests that come from now on where `router` says."""

@@ -14,7 +14,7 @@ from proxycore.sniff.verdict import Sniffed
 class SniffPolicy:
     """`overrides`: http, tls, quic. Names of other protocols, and excluded ones, change nothing but `protocol` rules."""
 
-    __slots__ = ("_domains", "_ips", "overrides", "route_only")
+    __slots__ = ("_domains", "_given", "_ips", "overrides", "route_only")
 
     def __init__(
         self,
@@ -27,8 +27,15 @@ class SniffPolicy:
         """`ips_excluded`: destinations that are kept as they are. `route_only`: only the rules see the name."""
         self.overrides = tuple(dict.fromkeys(overrides))
         self.route_only = route_only
+        self._given = (self.overrides, tuple(domains_excluded), tuple(ips_excluded), route_only)
         self._domains = DomainCondition(domains_excluded) if domains_excluded else None
         self._ips = AddressCondition("destination", ips_excluded) if ips_excluded else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SniffPolicy) and self._given == other._given
+
+    def __hash__(self) -> int:
+        return hash(self._given)
 
     def apply(self, request: Request, found: Sniffed) -> Request:
         """The request as the router is to see it."""

@@ -34,4 +34,4 @@ class LoopbackOutbound(Outbound):
         self._dispatcher.dispatch_packets(self._again(request), packets)
 
     def _again(self, request: Request) -> Request:
-        return request._replace(inbound_tag=self._inbound_tag, passes=request.passes + 1)
+        return request._replace(inbound_tag=self._inbound_tag, passes=request.passes + 1, resolved=None)

@@ -95,15 +95,17 @@ def test_where_two_names_of_a_matcher_are_given_the_one_of_xray_counts() -> None
     ]
 
 
-def test_names_are_never_resolved_for_routing() -> None:
-    by_port = document('{"outboundTag": "d", "port": 1}', '"domainStrategy": "IPIfNonMatch", ')
+def test_the_strategy_is_what_the_router_works_by() -> None:
     by_ip = document('{"outboundTag": "d", "ip": "10.0.0.1"}', '"domainStrategy": "ipOnDemand", ')
-    assert lines_of(by_port) == ["a.json:1:32: warning: routing.domainStrategy: has no effect: no rule has an ip matcher"]
-    assert lines_of(by_ip) == [
-        'a.json:1:32: error: routing.domainStrategy: "IPOnDemand" is known to Xray, not run by this version, '
-        "which resolves no names for routing (use AsIs, or match by domain instead of ip)"
-    ]
+    assert lines_of(by_ip) == []
+    assert read(by_ip).router().strategy == "IPOnDemand"
+    assert read(document("")).router().strategy == "AsIs"
     assert lines_of(document("", '"domainStrategy": "AsIs", "domainMatcher": "hybrid", ')) == []
+
+
+def test_a_strategy_without_rules_for_addresses_is_noted() -> None:
+    by_port = document('{"outboundTag": "d", "port": 1}', '"domainStrategy": "IPIfNonMatch", ')
+    assert lines_of(by_port) == ["a.json:1:32: warning: routing.domainStrategy: has no effect: no rule has an ip matcher"]
 
 
 def test_a_pattern_that_may_take_very_long_is_noted() -> None:

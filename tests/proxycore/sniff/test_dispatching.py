@@ -89,6 +89,11 @@ def test_what_is_excluded_keeps_its_destination(policy: SniffPolicy) -> None:
     assert world.routed == WEB._replace(protocol="tls")
 
 
+def test_policies_are_equal_where_they_do_the_same() -> None:
+    assert SniffPolicy(["tls", "tls"], [parse_domain("a")]) == SniffPolicy(["tls"], [parse_domain("a")])
+    assert SniffPolicy(["tls"]) != SniffPolicy(["tls"], route_only=True)
+
+
 def test_a_name_that_is_an_address_is_one() -> None:
     world = World()
     world.stream().peer.write(b"GET / HTTP/1.1\r\nHost: 198.51.100.7:8080\r\n\r\n")
