@@ -75,15 +75,15 @@ async def _serve(
         loop.add_signal_handler(number, on_signal)
 
     instance = Instance(loaded, loop)
+    reloader = Reloader(instance, read_again, as_json=as_json) if read_again is not None else None
+    if reloader is not None:        # before it listens: who sees the port open may send the signal at once
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     try:
         await instance.start()
     except ConfigError as error:
         _complain(loaded, error.path, error.reason)
         return EXIT_NOT_STARTED
     settle()
-    reloader = Reloader(instance, read_again, as_json=as_json) if read_again is not None else None
-    if reloader is not None:
-        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     _log.info("xrev %s is running", __version__)
 
     await asked_to_stop.wait()
