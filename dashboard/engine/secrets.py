@@ -62,8 +62,16 @@ def restore(value: Any, before: Any, key: object = "") -> Any:
         return {name: restore(one, earlier.get(name), name) for name, one in value.items()}
     if isinstance(value, list):
         listed = before if isinstance(before, list) else []
-        return [restore(one, listed[number] if number < len(listed) else None, key) for number, one in enumerate(value)]
+        return [restore(one, _counterpart(one, number, listed, key), key) for number, one in enumerate(value)]
     return value
+
+
+def _counterpart(one: Any, number: int, listed: list[Any], key: object) -> Any:
+    """What an item of a list was: the one item that looks like it when masked, wherever it stood, else that of its place."""
+    alike = [old for old in listed if isinstance(old, dict) and mask(old, key) == one] if isinstance(one, dict) else []
+    if len(alike) == 1:
+        return alike[0]
+    return listed[number] if number < len(listed) else None
 
 
 def masked_places(value: Any, place: Loc = ()) -> list[Loc]:

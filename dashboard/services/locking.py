@@ -12,10 +12,19 @@ from django.utils import timezone
 from dashboard.models import Instance
 from dashboard.services.errors import ServiceError, VersionConflict
 
+_UNTOUCHED = "_is_untouched"
+
+
+def leave_version(instance: Instance) -> None:
+    """To be called inside `writing` with what it gave."""
+    setattr(instance, _UNTOUCHED, True)
+
 
 @contextmanager
 def writing(instance_id: int, expected_version: int | None = None) -> Iterator[Instance]:
     """A transaction that holds the instance's row, read anew; its version has grown by one at the end.
+
+    `leave_version` keeps it as it was, where nothing was changed after all.
 
     Raises VersionConflict if `expected_version` is not its version, ServiceError if it is gone.
     """
@@ -27,5 +36,7 @@ def writing(instance_id: int, expected_version: int | None = None) -> Iterator[I
         if expected_version is not None and expected_version != instance.version:
             raise VersionConflict(expected_version, instance.version)
         yield instance
+        if getattr(instance, _UNTOUCHED, False):
+            return
         Instance.objects.filter(pk=instance_id).update(version=F("version") + 1, updated_at=timezone.now())
         instance.version += 1

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from dashboard.engine.columns import inbound_columns
-from dashboard.engine.content import Content, Kind, get
+from dashboard.engine.content import Content, Entry, Kind, get
 from dashboard.engine.diff import entry_name
 from dashboard.engine.references import words
 from dashboard.models import Inbound, Instance, Node
+from dashboard.services.errors import PortTaken
 
 MAX_PORT: Final = 65535
 MAX_RANGES: Final = 256             # of one inbound; what is written beyond them is not compared
@@ -59,10 +60,21 @@ def conflicts_of(node: Node, content: Content, instance: Instance | None = None)
     return _conflicts(own, others)
 
 
-def _others(node: Node, instance: Instance | None) -> Iterator[_Wanted]:
+def check_ports(instance: Instance, entry: Entry) -> None:
+    """Raises PortTaken: another enabled inbound of the node wants a port of this inbound (of `instance`)."""
+    own = list(_wanted(entry.body, entry_name(Kind.INBOUND, entry.body, entry.position), instance.name, entry.pk))
+    if own and instance.enabled:
+        conflicts = _conflicts(own, list(_others(instance.node, None, but=entry.pk)))
+        if conflicts:
+            raise PortTaken(conflicts[0].text, "port")
+
+
+def _others(node: Node, instance: Instance | None, but: int | None = None) -> Iterator[_Wanted]:
     rows = Inbound.objects.filter(instance__node=node, instance__enabled=True, enabled=True).select_related("instance")
     if instance is not None:
         rows = rows.exclude(instance=instance)
+    if but is not None:
+        rows = rows.exclude(pk=but)
     for row in rows.defer("comments", "instance__rest", "instance__comments"):
         yield from _wanted(row.entry, str(row), row.instance.name, row.pk)
 
