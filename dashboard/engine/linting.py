@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.engine.content import LIST_PATHS, Content, Entry, Kind, client_place
-from proxycore.api import Finding, Loc, lint, parse_path, render_path
+from proxycore.api import Finding, Loc, Problem, check_text, lint, parse_path, render_path
 
-__all__ = ["Finding", "PlacedFinding", "lint_text", "lint_texts", "place_findings"]
+__all__ = [
+    "Finding", "PlacedFinding", "PlacedProblem", "Problem", "check_text", "lint_text", "lint_texts", "place_findings",
+    "place_problems",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,25 @@ class PlacedFinding:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedProblem:
+    """Something that the data plane says of a document, and the row that it is about, as in PlacedFinding."""
+
+    problem: Problem
+    kind: Kind | None
+    pk: int | None
+    client_pk: int | None
+    path: str
+
+    @property
+    def severity(self) -> str:
+        return self.problem.severity
+
+    @property
+    def message(self) -> str:
+        return self.problem.message
+
+
 def lint_text(text: str, file: str = "document", core: str = "") -> list[Finding]:
     """What the linter says about one document; `core` is the one that runs it, such as "xray-26.4.17"."""
     return lint([(file, text)], core)
@@ -38,11 +60,17 @@ def lint_texts(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding
 def place_findings(content: Content, findings: Sequence[Finding]) -> list[PlacedFinding]:
     """`findings` are about the document that is compiled from `content`."""
     lists = {kind: [entry for entry in content.entries[kind] if entry.enabled] for kind in Kind}
-    return [_placed(lists, finding) for finding in findings]
+    return [PlacedFinding(finding, *_place(lists, finding.path)) for finding in findings]
 
 
-def _placed(lists: dict[Kind, list[Entry]], finding: Finding) -> PlacedFinding:
-    loc = parse_path(finding.path)
+def place_problems(content: Content, problems: Sequence[Problem]) -> list[PlacedProblem]:
+    """The same for problems."""
+    lists = {kind: [entry for entry in content.entries[kind] if entry.enabled] for kind in Kind}
+    return [PlacedProblem(problem, *_place(lists, problem.path)) for problem in problems]
+
+
+def _place(lists: dict[Kind, list[Entry]], path_text: str) -> tuple[Kind | None, int | None, int | None, str]:
+    loc = parse_path(path_text)
     for kind, path in LIST_PATHS.items():
         depth = len(path)
         if len(loc) <= depth or tuple(str(step).lower() for step in loc[:depth]) != path:
@@ -52,8 +80,8 @@ def _placed(lists: dict[Kind, list[Entry]], finding: Finding) -> PlacedFinding:
             break
         entry = lists[kind][number]
         client_pk, inner = _client(entry, loc[depth + 1 :])
-        return PlacedFinding(finding, kind, entry.pk, client_pk, render_path(inner))
-    return PlacedFinding(finding, None, None, None, finding.path)
+        return kind, entry.pk, client_pk, render_path(inner)
+    return None, None, None, path_text
 
 
 def _client(entry: Entry, inner: Loc) -> tuple[int | None, Loc]:

@@ -17,8 +17,10 @@ Pairs = list[int | None]
 
 
 def match_entries(kind: Kind, old: Sequence[Entry], new: Sequence[Entry]) -> Pairs:
-    """By tag; else by an equal entry; else by the same place among those that were found, if it is about the same thing."""
+    """By row, if the new ones have any; by tag; else by an equal entry; else by the same place among those that were found,
+    if it is about the same thing."""
     matching = _Matching(len(old), len(new))
+    matching.by_key([one.pk for one in old], [one.pk for one in new])
     name = "ruleTag" if kind is Kind.RULE else "tag"
     matching.by_key([_name(one.body, name) for one in old], [_name(one.body, name) for one in new])
     matching.by_key([write_json(one.body) for one in old], [write_json(one.body) for one in new])
@@ -27,8 +29,10 @@ def match_entries(kind: Kind, old: Sequence[Entry], new: Sequence[Entry]) -> Pai
 
 
 def match_clients(old: Sequence[Entry], new: Sequence[Entry]) -> Pairs:
-    """By id or password, else by email: never by place alone, because what somebody used belongs to him."""
+    """By row, if the new ones have any; by id or password, else by email: never by place alone, because what somebody used
+    belongs to him."""
     matching = _Matching(len(old), len(new))
+    matching.by_key([one.pk for one in old], [one.pk for one in new])
     matching.by_key([hashed_form(secret_of(one.body)) for one in old], [hashed_form(secret_of(one.body)) for one in new])
     matching.by_key([_email(one.body) for one in old], [_email(one.body) for one in new])
     matching.by_key([write_json(one.body) for one in old], [write_json(one.body) for one in new])

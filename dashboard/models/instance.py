@@ -54,6 +54,8 @@ class Instance(models.Model):
     rest = EncryptedTextField(column="instance.rest", default="{}")
     comments = EncryptedTextField(column="instance.comments", blank=True, default="")
     version = models.PositiveBigIntegerField(default=1, editable=False)
+    settled_version = models.PositiveBigIntegerField(
+        null=True, editable=False, help_text="the version that was last known to say what the newest revision says")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -81,6 +83,12 @@ class Instance(models.Model):
         if is_portal:
             return Role.BOTH if is_bridge else Role.PORTAL
         return Role.BRIDGE if is_bridge else Role.NONE
+
+    @property
+    def may_be_unpublished(self) -> bool:
+        """Whether anything was written since it was last known to be what is published: costs nothing, and errs on the
+        side of yes (`services.publishing.is_published` compares)."""
+        return self.settled_version != self.version
 
     @property
     def rest_document(self) -> dict[str, Any]:

@@ -19,6 +19,8 @@ class Revision(models.Model):
     document = EncryptedTextField(column="revision.document", help_text="JSON as text, key order kept")
     document_sha256 = models.CharField(max_length=64)
     source_version = models.PositiveBigIntegerField()
+    rows = models.JSONField(
+        default=dict, editable=False, help_text="the rows that it was compiled from, by kind, in the order of the document")
     summary = models.JSONField(default=list, help_text="what changed since the revision before, as sentences without secrets")
     comment = models.TextField(blank=True, default="")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")

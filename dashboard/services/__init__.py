@@ -4,6 +4,7 @@ storing.py               rows <-> entries, in few queries            locking.py 
 importing.py             a document replaces an instance's content   exporting.py  documents of instances
 editing.py               one entry: create, change, delete, clone    clients.py    the same for clients of inbounds
 ordering.py switching.py order of entries; on and off, many at once  references.py what names a tag
+publishing.py            revisions: review, publish, roll back, discard
 ports.py                 two inbounds that want one port             linting.py    findings of an instance or a text
 explaining.py            which rule decides, and why                 auditing.py   who did what
 certificates.py rotating.py instances.py                             certificates; keys; making and removing instances

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,11 +12,12 @@ from django.db import transaction
 from dashboard.choices import Verb
 from dashboard.engine.content import Content, Entry, Kind
 from dashboard.engine.diff import Change, diff_contents
+from dashboard.engine.going_back import CLIENTS, Order, Stays, final_order, gone_back, note_rows
 from dashboard.engine.linting import Finding, lint_text
-from dashboard.engine.matching import Pairs, match_clients, match_entries
+from dashboard.engine.matching import match_clients, match_entries
 from dashboard.engine.parse import UnreadableDocument, parse_document
 from dashboard.engine.secrets import masked_places
-from dashboard.models import Credential, Instance, Node
+from dashboard.models import Credential, Instance, Node, Revision
 from dashboard.models.jsontext import write_comments, write_json
 from dashboard.services.auditing import Actor, record
 from dashboard.services.instances import create_instance
@@ -67,6 +69,7 @@ def import_document(
     by: Actor,
     expected_version: int | None = None,
     keep_inactive: bool = False,
+    revision: Revision | None = None,
     file: str = "document",
     verb: Verb = Verb.IMPORTED,
     note: str = "",
@@ -74,14 +77,17 @@ def import_document(
     """Make `instance` hold exactly this document; what it held and the document has not is deleted.
 
     `keep_inactive`: entries that are switched off, and clients that may not be used now, were not in any document that
-    was published: they stay as they are (for going back to an old revision).
+    was published: they stay as they are. With the `revision` that the document is of, what was off when that was published
+    and is not any more stays too, and is off again; comments stay.
 
     Raises: UnreadableDocument; VersionConflict.
     """
     new, kept = _read(text, file)
+    if revision is not None:
+        note_rows(new, revision.rows)
     return _import(
-        instance, new, kept, by=by, expected_version=expected_version, keep_inactive=keep_inactive, verb=verb, note=note
-    )
+        instance, new, kept, by=by, expected_version=expected_version, keep_inactive=keep_inactive or revision is not None,
+        since=revision.created_at if revision is not None else None, verb=verb, note=note)
 
 
 def _import(
@@ -92,14 +98,16 @@ def _import(
     by: Actor,
     expected_version: int | None = None,
     keep_inactive: bool = False,
+    since: datetime | None = None,
     verb: Verb = Verb.IMPORTED,
     note: str = "",
 ) -> Preview:
     with writing(instance.pk, expected_version) as locked:
         old = load_content(locked)
-        usable = load_content(locked, "usable") if keep_inactive else old
+        if keep_inactive:
+            new = gone_back(old, new, staying_of(locked, since))
         changes = diff_contents(old, new)
-        _replace(locked, old, new, _inactive_pks(usable) if keep_inactive else frozenset())
+        _replace(locked, old, new)
         record(by, verb, locked, instance=locked, changes=changes, note=note)
     instance.refresh_from_db()
     return Preview(changes, kept, version=instance.version)
@@ -132,52 +140,39 @@ def _masked_in_entries(content: Content) -> list[tuple[str | int, ...]]:
     return found
 
 
-def _inactive_pks(usable: Content) -> frozenset[tuple[str, int | None]]:
-    return frozenset(
-        (name, entry.pk)
-        for kind, entries in usable.entries.items()
-        for outer in entries
-        for name, entry in ((str(kind), outer), *(("client", client) for client in outer.clients))
-        if not entry.enabled
-    )
+def staying_of(instance: Instance, since: datetime | None) -> Stays:
+    """What stays of the entries that a published document does not have, `since` being when it was published.
+
+    What is off, expired or used up stays as it is; what was there by then must have been off, and is switched off.
+    """
+    usable = set(Credential.objects.filter(inbound__instance=instance).usable().values_list("pk", flat=True))
+    there: dict[str, set[int]] = {}
+    if since is not None:
+        models: list[tuple[str, Any]] = [(str(kind), model.objects.filter(instance=instance)) for kind, model in MODELS.items()]  # type: ignore[attr-defined]
+        models.append((CLIENTS, Credential.objects.filter(inbound__instance=instance)))
+        there = {what: set(rows.filter(created_at__lte=since).values_list("pk", flat=True)) for what, rows in models}
+
+    def stays(what: str, entry: Entry) -> Entry | None:
+        if not entry.enabled or (what == CLIENTS and entry.pk not in usable):
+            return entry
+        return replace(entry, enabled=False) if entry.pk in there.get(what, ()) else None
+
+    return stays
 
 
-def _replace(instance: Instance, old: Content, new: Content, inactive: frozenset[tuple[str, int | None]]) -> None:
+def _replace(instance: Instance, old: Content, new: Content) -> None:
     instance.rest = write_json(new.rest)
     instance.comments = write_comments(new.comments)
     instance.save(update_fields=["rest", "comments"])
     for kind in Kind:
         pairs = match_entries(kind, old.entries[kind], new.entries[kind])
-        before = old.entries[kind]
-        kept = {number for number, entry in enumerate(before) if (str(kind), entry.pk) in inactive}
-        final = final_order(before, new.entries[kind], pairs, kept)
-        sync_entries(instance, kind, before, final)
+        final = final_order(old.entries[kind], new.entries[kind], pairs, set())
+        sync_entries(instance, kind, old.entries[kind], final)
         if kind is Kind.INBOUND:
-            sync_clients(final, inactive)
+            sync_clients(final)
 
 
-Final = list[tuple[Entry, Entry | None]]
-"""What is to be there, in order: (the entry, the old one that it is)."""
-
-
-def final_order(old: Sequence[Entry], new: Sequence[Entry], pairs: Pairs, kept: set[int]) -> Final:
-    """The new entries, with the old ones of `kept` that have no successor in place behind what stood before them."""
-    successors = {before: number for number, before in enumerate(pairs) if before is not None}
-    behind: dict[int, list[Entry]] = {}
-    last = -1
-    for number, entry in enumerate(old):
-        if number in successors:
-            last = successors[number]
-        elif number in kept:
-            behind.setdefault(last, []).append(entry)
-    final: Final = [(entry, entry) for entry in behind.get(-1, [])]
-    for number, (entry, before) in enumerate(zip(new, pairs, strict=True)):
-        final.append((entry, old[before] if before is not None else None))
-        final += [(one, one) for one in behind.get(number, [])]
-    return final
-
-
-def sync_entries(instance: Instance, kind: Kind, old: Sequence[Entry], final: Final) -> None:
+def sync_entries(instance: Instance, kind: Kind, old: Sequence[Entry], final: Order) -> None:
     """Make the rows of one list what `final` says, touching only those that change. Sets `pk` of the entries."""
     model: Any = MODELS[kind]
     staying = {before.pk for _, before in final if before is not None}
@@ -199,7 +194,7 @@ def sync_entries(instance: Instance, kind: Kind, old: Sequence[Entry], final: Fi
         entry.pk = row.pk
 
 
-def sync_clients(inbounds: Final, inactive: frozenset[tuple[str, int | None]] = frozenset()) -> None:
+def sync_clients(inbounds: Order, inactive: frozenset[tuple[str, int | None]] = frozenset()) -> None:
     """The same for the clients of inbounds, whose rows are there."""
     removed: list[int] = []
     updates: list[tuple[int, dict[str, Any]]] = []

@@ -40,7 +40,7 @@ def change_instance(
     enabled: bool | None = None,
 ) -> Instance:
     """Change what is given. Raises ServiceError, VersionConflict."""
-    with writing(instance.pk, expected_version) as locked:
+    with writing(instance.pk, expected_version, keeps_document=True) as locked:
         told: list[str] = []
         for field, value in (("name", name), ("node", node), ("note", note), ("enabled", enabled)):
             if value is not None and getattr(locked, field) != value:

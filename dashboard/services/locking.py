@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -21,10 +22,8 @@ def leave_version(instance: Instance) -> None:
 
 
 @contextmanager
-def writing(instance_id: int, expected_version: int | None = None) -> Iterator[Instance]:
-    """A transaction that holds the instance's row, read anew; its version has grown by one at the end.
-
-    `leave_version` keeps it as it was, where nothing was changed after all.
+def holding(instance_id: int, expected_version: int | None = None) -> Iterator[Instance]:
+    """A transaction that holds the instance's row, read anew, for what leaves its entries as they are.
 
     Raises VersionConflict if `expected_version` is not its version, ServiceError if it is gone.
     """
@@ -36,7 +35,24 @@ def writing(instance_id: int, expected_version: int | None = None) -> Iterator[I
         if expected_version is not None and expected_version != instance.version:
             raise VersionConflict(expected_version, instance.version)
         yield instance
+
+
+@contextmanager
+def writing(
+    instance_id: int, expected_version: int | None = None, *, keeps_document: bool = False
+) -> Iterator[Instance]:
+    """The same for what changes it: its version has grown by one at the end.
+
+    `leave_version` keeps it as it was, where nothing was changed after all. `keeps_document`: the change is of nothing that
+    its document says (a note, the name), so it stays as published as it was.
+    """
+    with holding(instance_id, expected_version) as instance:
+        yield instance
         if getattr(instance, _UNTOUCHED, False):
             return
-        Instance.objects.filter(pk=instance_id).update(version=F("version") + 1, updated_at=timezone.now())
+        grown: dict[str, Any] = {"version": F("version") + 1, "updated_at": timezone.now()}
+        if keeps_document and instance.settled_version == instance.version:
+            grown["settled_version"] = F("version") + 1
+            instance.settled_version += 1
+        Instance.objects.filter(pk=instance_id).update(**grown)
         instance.version += 1
