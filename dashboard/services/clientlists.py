@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dashboard.engine.content import Body, Entry
+from dashboard.engine.going_back import final_order
 from dashboard.engine.matching import match_clients
 from dashboard.models import Inbound
-from dashboard.services.importing import final_order, sync_clients
+from dashboard.services.importing import sync_clients
 
 
 def with_disabled(old: Sequence[Entry], bodies: Iterable[Body]) -> list[Entry]:
