@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import WithDefaultSchema
 
+from proxycore.destination import Destination, Network, Request, parse_host
 from proxycore.document.comments import Comment, Place, comments_of, write_jsonc
 from proxycore.document.jsonc import JsonError, Loc, Parsed, parse
 from proxycore.document.lint.cores import parse_core
@@ -23,9 +25,11 @@ from proxycore.document.problems import DocumentError, Problem
 from proxycore.document.stream_settings import StreamSettings
 from proxycore.protocols import all_protocols
 from proxycore.protocols.base import Settings
+from proxycore.routing.router import Step
 
 __all__ = [
     "Comment",
+    "DocumentError",
     "Finding",
     "Fixed",
     "JsonError",
@@ -34,10 +38,13 @@ __all__ = [
     "Place",
     "Problem",
     "ProtocolDescription",
+    "Question",
+    "Step",
     "check_text",
     "comments_of",
     "describe_protocols",
     "describe_stream_settings",
+    "explain",
     "fix",
     "lint",
     "parse",
@@ -45,6 +52,24 @@ __all__ = [
     "render_path",
     "write_jsonc",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A connection that might come: what is not given is not known. Hosts are names or IP literals.
+
+    `resolved` are the addresses that the destination's name has, for rules that ask for them.
+    """
+
+    host: str
+    port: int
+    network: Network = "tcp"
+    inbound_tag: str = ""
+    source: str = ""
+    source_port: int = 0
+    user: str = ""
+    protocol: str = ""
+    resolved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +103,23 @@ def lint(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding]:
 def fix(texts: Sequence[tuple[str, str]], core: str = "") -> list[Fixed]:
     """The same texts with everything mended that can be; raises as `lint` does."""
     return fix_texts(texts, parse_core(core) if core else None)
+
+
+def explain(text: str, file: str, question: Question) -> list[Step]:
+    """Why a connection would go where it goes: every rule in turn, up to the one that decides. Nothing is looked up.
+
+    Raises DocumentError, as the document does not run; ValueError: `source` or `resolved` is no address.
+    """
+    source = ip_address(question.source) if question.source else None
+    request = Request(
+        Destination(question.network, parse_host(question.host), question.port),
+        question.inbound_tag,
+        source=(str(source), question.source_port) if source is not None else None,
+        user=question.user,
+        protocol=question.protocol,
+        resolved=tuple(ip_address(one) for one in question.resolved) or None,
+    )
+    return load_document(text, file).document.router().explain(request)
 
 
 def describe_protocols() -> list[ProtocolDescription]:

@@ -11,13 +11,13 @@ from dashboard.engine.content import Body, Content, Entry, Kind, client_place, g
 from dashboard.engine.diff import Change, diff_lists, diff_values, entry_name
 from dashboard.engine.parse import take_clients
 from dashboard.engine.references import SPACE_OF, Reference, references_to, with_tag_replaced
-from dashboard.engine.secrets import masked_places, restore
+from dashboard.engine.secrets import restore
 from dashboard.models import Entry as EntryModel
 from dashboard.models import Inbound, Instance
 from dashboard.models.jsontext import write_json
 from dashboard.services.auditing import Actor, record
 from dashboard.services.clientlists import replace_clients, with_disabled
-from dashboard.services.errors import ServiceError, TagTaken, WouldBreak
+from dashboard.services.errors import ServiceError, TagTaken, WouldBreak, refuse_masks
 from dashboard.services.locking import leave_version, writing
 from dashboard.services.ports import check_ports
 from dashboard.services.storing import (
@@ -30,7 +30,7 @@ from dashboard.services.storing import (
     read_stored_comments,
     update_rows,
 )
-from proxycore.api import Comment, Loc, render_path
+from proxycore.api import Comment, Loc
 
 OnRename = Literal["refuse", "follow", "leave"]
 _NAMING_KINDS: Final = (Kind.OUTBOUND, Kind.RULE, Kind.BALANCER)
@@ -149,7 +149,7 @@ def change_rest(instance: Instance, rest: Body, *, by: Actor, expected_version: 
     with writing(instance.pk, expected_version) as locked:
         before = locked.rest_document
         after = restore(rest, before)
-        _refuse_masks(after)
+        refuse_masks(after)
         changes = list(diff_values(before, after))
         if not changes:
             leave_version(locked)
@@ -176,7 +176,7 @@ def place_rows(instance: Instance, kind: Kind, pks: Sequence[int]) -> None:
 
 def _create(instance: Instance, kind: Kind, body: Body, *, by: Actor, enabled: bool, position: int | None) -> Any:
     entry = Entry(copy.deepcopy(body), enabled=enabled)
-    _refuse_masks(entry.body)
+    refuse_masks(entry.body)
     _check_tag(instance, kind, entry.body)
     if kind is Kind.INBOUND:
         entry.clients = [Entry(client) for client in take_clients(entry.body) or ()]
@@ -226,20 +226,13 @@ def _without_masks(kind: Kind, body: Body, before: Entry) -> Body:
             by_email = {email: one.body for one in before.clients if (email := _email(one.body))}
             settings[key] = [restore(one, by_email.get(_email(one))) for one in settings[key]]
     after = copy.deepcopy(after)
-    _refuse_masks(after)
+    refuse_masks(after)
     return after
 
 
 def _email(client: object) -> str:
     email = get(client, "email", "user")
     return email if isinstance(email, str) else ""
-
-
-def _refuse_masks(body: Body) -> None:
-    masked = masked_places(body)
-    if masked:
-        message = "stands masked here, and there is no secret behind it: write the secret itself"
-        raise ServiceError(message, render_path(masked[0]))
 
 
 def _check_tag(instance: Instance, kind: Kind, body: Body, but: int | None = None) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dashboard.engine.content import Body
 from dashboard.engine.references import Reference
+from dashboard.engine.secrets import masked_places
+from proxycore.api import render_path
 
 
 class ServiceError(Exception):
@@ -39,3 +42,11 @@ class WouldBreak(ServiceError):
     def __init__(self, message: str, references: Sequence[Reference]) -> None:
         super().__init__(message)
         self.references = list(references)
+
+
+def refuse_masks(body: Body) -> None:
+    """Raises ServiceError where a mask stands in place of a secret: it would be taken for the secret itself."""
+    masked = masked_places(body)
+    if masked:
+        message = "stands masked here, and there is no secret behind it: write the secret itself"
+        raise ServiceError(message, render_path(masked[0]))
