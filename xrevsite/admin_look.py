@@ -23,7 +23,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("dashboard/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {"primary": _ACCENT},
-    "STYLES": [lambda request: static("dashboard/panel.css")],
+    "STYLES": [lambda request: static("dashboard/panel.css"), lambda request: static("dashboard/pages.css")],
     "LOGIN": {"form": "dashboard.accounts.login.LoginForm"},
     "ACCOUNT": {"navigation": [{"title": "One-time codes", "link": reverse_lazy("accounts:two_factor")}]},
     "COMMAND": {"search_models": True},

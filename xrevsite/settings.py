@@ -137,6 +137,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024**2      # bytes of a form: documents of thousands of clients are pasted
+
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True       # straight from the packages: there is no step between an upgrade and its files
 WHITENOISE_MAX_AGE = 600            # seconds

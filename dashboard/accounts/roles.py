@@ -11,7 +11,7 @@ from django.db.models import Q
 PARTS: Final = ("inbound", "credential", "outbound", "portal", "bridge", "routingrule", "balancer")
 """The models of a document's entries."""
 
-_SEEN: Final = ("instance", "node", "certificate", "revision", *PARTS)
+_SEEN: Final = ("instance", "node", "service", "certificate", "revision", *PARTS)
 
 
 def _each(actions: Iterable[str], models: Iterable[str], app: str = "dashboard") -> frozenset[str]:
@@ -21,7 +21,7 @@ def _each(actions: Iterable[str], models: Iterable[str], app: str = "dashboard")
 _LOOKS = _each(["view"], _SEEN)
 _EDITS = (
     _LOOKS
-    | _each(["add", "change", "delete"], ("instance", "node", "certificate", *PARTS))
+    | _each(["add", "change", "delete"], ("instance", "node", "service", "certificate", *PARTS))
     | _each(["view", "add", "delete"], ["apitoken"])            # their own: the pages show no others
     | {"dashboard.publish_instance", "dashboard.import_instance", "dashboard.view_auditentry"}
 )

@@ -17,6 +17,7 @@ class Entry(NamedTuple):
 
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Tunnels", (
+        Entry("Services", "share", "admin:dashboard_service_changelist", "dashboard.view_service"),
         Entry("Instances", "hub", "admin:dashboard_instance_changelist", "dashboard.view_instance"),
         Entry("Nodes", "dns", "admin:dashboard_node_changelist", "dashboard.view_node"),
         Entry("Certificates", "verified_user", "admin:dashboard_certificate_changelist", "dashboard.view_certificate"),

@@ -3,6 +3,7 @@
 node.py instance.py                             where documents run; a document and what of it has no table of its own
 inbound.py outbound.py reverse.py routing.py    the entries of a document, all of them an `Entry` (entry.py)
 certificate.py                                  certificates with their keys
+service.py                                      services that were exposed through a tunnel
 revision.py audit.py token.py                   what was published; who did what; what programs log in with
 
 An entry keeps its JSON verbatim in `body`; the other columns are an index of it that services write together with it.
@@ -18,6 +19,7 @@ from dashboard.models.outbound import Outbound
 from dashboard.models.reverse import Bridge, Portal
 from dashboard.models.revision import Revision
 from dashboard.models.routing import Balancer, RoutingRule
+from dashboard.models.service import Service
 from dashboard.models.token import ApiToken
 
 __all__ = [
@@ -35,4 +37,5 @@ __all__ = [
     "Portal",
     "Revision",
     "RoutingRule",
+    "Service",
 ]

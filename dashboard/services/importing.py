@@ -113,6 +113,19 @@ def _import(
     return Preview(changes, kept, version=instance.version)
 
 
+def import_content(
+    instance: Instance,
+    new: Content,
+    *,
+    by: Actor,
+    expected_version: int | None = None,
+    verb: Verb = Verb.IMPORTED,
+    note: str = "",
+) -> Preview:
+    """The same for content that comes from no text. Raises VersionConflict."""
+    return _import(instance, new, [], by=by, expected_version=expected_version, verb=verb, note=note)
+
+
 @transaction.atomic
 def import_new(text: str, *, name: str, node: Node, by: Actor, file: str = "document") -> tuple[Instance, Preview]:
     """A new instance that holds this document. Raises: UnreadableDocument; ServiceError, the name is taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +67,16 @@ def check_ports(instance: Instance, entry: Entry) -> None:
         conflicts = _conflicts(own, list(_others(instance.node, None, but=entry.pk)))
         if conflicts:
             raise PortTaken(conflicts[0].text, "port")
+
+
+def free_port(node: Node, start: int, avoid: Iterable[int] = ()) -> int:
+    """The first port from `start` on that no inbound of the node wants; 0 if there is none."""
+    taken = [one for wanted in _others(node, None) for one in wanted.ranges]
+    avoided = frozenset(avoid)
+    for port in range(start, MAX_PORT + 1):
+        if port not in avoided and not any(low <= port <= high for low, high in taken):
+            return port
+    return 0
 
 
 def _others(node: Node, instance: Instance | None, but: int | None = None) -> Iterator[_Wanted]:

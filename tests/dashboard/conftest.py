@@ -40,3 +40,23 @@ def sam(db: None) -> User:
 def as_ada(client: Client, ada: User) -> Client:
     client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+def _as(client: Client, person: User) -> Client:
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def as_olaf(olaf: User) -> Client:
+    return _as(Client(), olaf)
+
+
+@pytest.fixture
+def as_vera(vera: User) -> Client:
+    return _as(Client(), vera)
+
+
+@pytest.fixture
+def as_sam(sam: User) -> Client:
+    return _as(Client(), sam)

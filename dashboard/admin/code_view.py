@@ -1,0 +1,59 @@
+"""Documents as coloured lines of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from dashboard.engine.colours import Piece, Sort, lines
+
+MAX_LINES: Final = 3000         # that are shown; a download has all
+MAX_POINTER_COLUMNS: Final = 100
+_CLASSES: Final[Mapping[Sort, str]] = {
+    "": "", "key": "k", "string": "s", "number": "n", "word": "w", "comment": "c", "mask": "m",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLine:
+    """`note` is said below the line, `column` (from 1) is where it points at."""
+
+    number: int
+    html: SafeString
+    note: str = ""
+    column: int = 0
+
+    @property
+    def pointer(self) -> str:
+        return f"{' ' * min(self.column - 1, MAX_POINTER_COLUMNS)}^ "
+
+
+def code_lines(
+    text: str, notes: Mapping[int, tuple[int, str]] | None = None, around: int | None = None
+) -> tuple[list[CodeLine], int]:
+    """The lines to show, and how many there are in all. `notes`: (column, words) by line.
+
+    `around`: only that many lines before and after each line that has a note.
+    """
+    notes = notes or {}
+    cut = lines(text)
+    total = len(cut)
+    if around is not None:
+        wanted = sorted({number for line in notes for number in range(line - around, line + around + 1) if 0 < number <= total})
+    else:
+        wanted = list(range(1, min(total, MAX_LINES) + 1))
+    shown = []
+    for number in wanted[:MAX_LINES]:
+        column, words = notes.get(number, (0, ""))
+        shown.append(CodeLine(number, _html(cut[number - 1]), words, column))
+    return shown, total
+
+
+def _html(pieces: list[Piece]) -> SafeString:
+    return format_html_join(
+        "", '<span class="{}">{}</span>', ((_CLASSES[piece.sort], piece.text) for piece in pieces)
+    )
