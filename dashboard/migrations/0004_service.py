@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('dashboard', '0002_roles'),
+        ('dashboard', '0003_published_rows'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
