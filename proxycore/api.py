@@ -15,6 +15,8 @@ from pydantic_core.core_schema import WithDefaultSchema
 from proxycore.destination import Destination, Network, Request, parse_host
 from proxycore.document.comments import Comment, Place, comments_of, write_jsonc
 from proxycore.document.jsonc import JsonError, Loc, Parsed, parse
+from proxycore.document.lint.command import as_json as finding_as_json
+from proxycore.document.lint.command import lint_files
 from proxycore.document.lint.cores import parse_core
 from proxycore.document.lint.finding import Finding
 from proxycore.document.lint.fixing import Fixed, fix_texts
@@ -45,8 +47,10 @@ __all__ = [
     "describe_protocols",
     "describe_stream_settings",
     "explain",
+    "finding_as_json",
     "fix",
     "lint",
+    "lint_files",
     "parse",
     "parse_path",
     "render_path",

@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.engine.content import LIST_PATHS, Content, Entry, Kind, client_place
-from proxycore.api import Finding, Loc, Problem, check_text, lint, parse_path, render_path
+from proxycore.api import (
+    Finding,
+    Loc,
+    Problem,
+    check_text,
+    finding_as_json,
+    lint,
+    lint_files,
+    parse_path,
+    render_path,
+)
 
 __all__ = [
-    "Finding", "PlacedFinding", "PlacedProblem", "Problem", "check_text", "lint_text", "lint_texts", "place_findings",
-    "place_problems",
+    "Finding", "PlacedFinding", "PlacedProblem", "Problem", "check_text", "finding_as_json", "lint_files", "lint_text",
+    "lint_texts", "place_findings", "place_problems",
 ]  # fmt: skip
 
 

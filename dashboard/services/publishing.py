@@ -30,10 +30,12 @@ from dashboard.engine.linting import (
     place_problems,
 )
 from dashboard.engine.parse import parse_document
+from dashboard.engine.secrets import mask_entry
 from dashboard.models import Instance, Revision
-from dashboard.models.jsontext import write_json
+from dashboard.models.jsontext import read_object, write_json
 from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError, VersionConflict
+from dashboard.services.exporting import as_text
 from dashboard.services.importing import Preview, import_document, staying_of
 from dashboard.services.locking import holding
 from dashboard.services.ports import PortConflict, conflicts_of
@@ -265,6 +267,15 @@ def _fresh(instance: Instance) -> Instance:
     if found is None:
         raise ServiceError("this instance is not there any more")
     return found
+
+
+def export_revision(revision: Revision, *, by: Actor, masked: bool = True) -> str:
+    """Its document as indented JSON, ending with a line break. One with secrets is written down in the audit log."""
+    document = read_object(revision.document)
+    if masked:
+        return as_text(mask_entry(document))
+    record(by, Verb.EXPORTED, revision, instance=revision.instance, note=f"revision {revision.number}")
+    return as_text(document)
 
 
 def _of(instance: Instance, revision: Revision) -> None:
