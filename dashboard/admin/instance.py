@@ -14,9 +14,12 @@ from django.urls import path
 from django.urls.resolvers import URLPattern
 
 from dashboard.admin import instance_page
+from dashboard.admin.explaining import explaining_urls
+from dashboard.admin.exposing import exposing_urls
 from dashboard.admin.importing import importing_urls
 from dashboard.admin.instance_document import document_urls
 from dashboard.admin.instance_page import count_entries, find_instance, may, must, publication, show
+from dashboard.admin.instance_problems import problem_urls
 from dashboard.admin.links import instance_link
 from dashboard.admin_base import ModelAdmin, display
 from dashboard.choices import Role
@@ -59,9 +62,9 @@ class PublishedFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "yes":
-            return queryset.filter(published_version=F("version"))
+            return queryset.filter(settled_version=F("version"), published_number__isnull=False)
         if self.value() == "no":
-            return queryset.exclude(published_version=F("version"), published_version__isnull=False)
+            return queryset.exclude(settled_version=F("version"), published_number__isnull=False)
         return queryset
 
 
@@ -100,7 +103,10 @@ class InstanceAdmin(ModelAdmin):
         own = [
             path("<int:pk>/clone/", wrap(clone), name="dashboard_instance_clone"),
             *document_urls(self),
+            *problem_urls(self),
+            *explaining_urls(self),
             *importing_urls(self),
+            *exposing_urls(self),
         ]
         return [*own, *super().get_urls()]
 

@@ -60,7 +60,7 @@ def publication(instance: Instance) -> tuple[str, str]:
     number = getattr(instance, "published_number", None)
     if number is None:
         return "warn", "never published"
-    if getattr(instance, "published_version", None) == instance.version:
+    if not instance.may_be_unpublished:
         return "good", f"published as #{number}"
     return "warn", "unpublished changes"
 
