@@ -20,8 +20,8 @@ WIZARD = reverse("admin:dashboard_expose")
 def given(db: None) -> dict[str, Any]:
     return {
         "name": "nas", "target_host": "192.168.1.10", "target_port": "80", "networks": "tcp", "where": f"node:{local_node().pk}",
-        "public_port": "8443", "portal_host": "edge.example.net", "far": "core:v2ray-4", "carrier": "vless", "carrier_port": "10240",
-        "public_listen": "",
+        "public_port": "8443", "portal_host": "edge.example.net", "far": "core:v2ray-4", "carrier": "vless",
+        "carrier_port": "10240", "public_listen": "",
     }
 
 

@@ -59,7 +59,8 @@ def test_both_sides_are_made_at_once_and_published(wish: Wish, ada: User) -> Non
     assert [inbound["port"] for inbound in document["inbounds"]] == [8443, 10240]
     far = json.loads(service.far_document)
     assert far["reverse"]["bridges"] == [{"tag": "nas", "domain": "nas.xrev.internal"}]
-    assert far["outbounds"][1]["settings"]["vnext"][0]["users"][0]["id"] == document["inbounds"][1]["settings"]["clients"][0]["id"]
+    client = document["inbounds"][1]["settings"]["clients"][0]
+    assert far["outbounds"][1]["settings"]["vnext"][0]["users"][0]["id"] == client["id"]
     assert json.loads(Revision.objects.get(instance=service.instance).document) == document
     assert check_text(json.dumps(document), "near") == []
     assert AuditEntry.objects.filter(verb="created", object_type="service", object_name="nas").exists()
@@ -124,8 +125,8 @@ def test_names_that_are_taken(wish: Wish, edge: Instance, ada: User) -> None:
     carry_out(wish, by=ada)
     with pytest.raises(BadWish, match="Another service has this name"):
         plan(wish)
+    edge.inbounds.update(body=json.dumps({**OTHER["inbounds"][0], "tag": "old-entry"}))
     with pytest.raises(BadWish, match="edge has an inbound old-entry already"):
-        edge.inbounds.update(body=json.dumps({**OTHER["inbounds"][0], "tag": "old-entry"}))
         plan(replace(wish, name="old", instance=edge))
 
 
