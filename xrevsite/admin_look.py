@@ -24,6 +24,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {"primary": _ACCENT},
     "STYLES": [lambda request: static("dashboard/panel.css"), lambda request: static("dashboard/pages.css")],
+    "DASHBOARD_CALLBACK": "dashboard.admin.front.front",
     "LOGIN": {"form": "dashboard.accounts.login.LoginForm"},
     "ACCOUNT": {"navigation": [{"title": "One-time codes", "link": reverse_lazy("accounts:two_factor")}]},
     "COMMAND": {"search_models": True},
