@@ -28,7 +28,8 @@ MAX_PICTURED_ENTRIES: Final = 2000
 
 _OWN_PAGES: Final = (
     ("rest", "Rest", "view_instance"), ("document", "Document", "view_instance"), ("problems", "Problems", "view_instance"),
-    ("explain", "Explain", "view_instance"), ("import", "Import", "import_instance"),
+    ("explain", "Explain", "view_instance"), ("revisions", "Revisions", "view_revision"),
+    ("import", "Import", "import_instance"),
 )  # fmt: skip
 """Tabs that have views of their own: name, title, what one must be allowed to do."""
 

@@ -145,6 +145,12 @@ def newest_revision(instance: Instance) -> Revision | None:
     return Revision.objects.filter(instance_id=instance.pk).order_by("-number").first()
 
 
+def newest_number(instance: Instance) -> int:
+    """Of the newest revision; 0: nothing was published yet."""
+    number = Revision.objects.filter(instance=instance).order_by("-number").values_list("number", flat=True).first()
+    return number or 0
+
+
 def is_published(instance: Instance) -> bool:
     """Whether the newest revision says what the rows say. At once where nothing was written since; else they are compared."""
     current = _fresh(instance)
@@ -198,7 +204,7 @@ def publish(
         try:
             # All that takes time is done: the row is held only for what has to happen at once.
             with holding(instance.pk, compiled.version) as held:
-                if _newest_number(held) == compiled.number:
+                if newest_number(held) == compiled.number:
                     return _write(held, compiled, changes, by, comment)
         except VersionConflict:
             if attempt == _ATTEMPTS or expected_version is not None:
@@ -222,7 +228,7 @@ def roll_back(
     """
     _of(instance, revision)
     with holding(instance.pk, expected_version) as held:
-        if expected_number is not None and expected_number != _newest_number(held):
+        if expected_number is not None and expected_number != newest_number(held):
             _refuse_conflicts(_compiled(held), expected_number, expected_version)
         _go_back(held, revision, Verb.ROLLED_BACK, by)
         compiled = _compiled(held)
@@ -286,11 +292,6 @@ def _of(instance: Instance, revision: Revision) -> None:
 def _go_back(instance: Instance, revision: Revision, verb: Verb, by: Actor) -> Preview:
     note = f"to revision {revision.number}"
     return import_document(instance, revision.document, by=by, revision=revision, verb=verb, note=note, file=str(revision))
-
-
-def _newest_number(instance: Instance) -> int:
-    number = Revision.objects.filter(instance=instance).order_by("-number").values_list("number", flat=True).first()
-    return number or 0
 
 
 def _compiled(instance: Instance) -> _Compiled:
