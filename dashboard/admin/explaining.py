@@ -15,7 +15,7 @@ from dashboard.admin_base import NumberInput, Select, TextInput
 from dashboard.engine.content import Kind
 from dashboard.models import Bridge, Inbound, Instance
 from dashboard.services.errors import ServiceError
-from dashboard.services.explaining import Explanation, Question, explain
+from dashboard.services.explaining import ExplainedRule, Explanation, Question, explain
 from dashboard.services.ports import MAX_PORT
 
 PROTOCOLS = (("", "not known"), ("http", "HTTP"), ("tls", "TLS"), ("quic", "QUIC"), ("bittorrent", "BitTorrent"))
@@ -58,6 +58,16 @@ def _tags(model: Any, instance: Instance) -> list[str]:
     return list(rows.values_list("tag", flat=True))
 
 
+def _shown(rule: ExplainedRule) -> dict[str, Any]:
+    """The rule by its name, else by its place among the rules, as their table shows it."""
+    has_name = rule.number is None or rule.name != f"routing.rules[{rule.number}]"
+    return {
+        "shown": rule.name if has_name or rule.number is None else f"rule {rule.number + 1}",
+        "link": change_link(Kind.RULE, rule.pk) if rule.pk is not None else "",
+        "number": rule.number, "matched": rule.matched, "reason": rule.reason,
+    }
+
+
 def explain_view(request: HttpRequest, pk: int) -> HttpResponse:
     """The question is in the address, so that an answer can be shown to others."""
     must(request, "view_instance")
@@ -72,9 +82,7 @@ def explain_view(request: HttpRequest, pk: int) -> HttpResponse:
             form.add_error(error.path if error.path in form.fields else None, error.message)
     context: dict[str, Any] = {"form": form, "answer": answer}
     if answer is not None:
-        context |= {
-            "steps": [(rule, change_link(Kind.RULE, rule.pk) if rule.pk is not None else "") for rule in answer.rules],
-            "decider": next((rule for rule in answer.rules if rule.matched), None),
-        }
+        steps = [_shown(rule) for rule in answer.rules]
+        context |= {"steps": steps, "decider": next((step for step in steps if step["matched"]), None)}
     return show(request, "explain.html", instance, title=f"Instance {instance.name}", tab="explain",
                 status=400 if form.errors else 200, **context)

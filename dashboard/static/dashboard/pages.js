@@ -57,3 +57,8 @@ document.querySelectorAll("form[data-sketched]").forEach((form) => {
   form.addEventListener("input", draw);
   draw();
 });
+
+document.querySelectorAll(".x-tabs").forEach((bar) => {        // the current tab is in sight on a phone, too
+  const current = bar.querySelector("[aria-current]");
+  if (current) bar.scrollLeft = current.offsetLeft - bar.offsetLeft - (bar.clientWidth - current.clientWidth) / 2;
+});

@@ -1,0 +1,67 @@
+"""From an empty panel to a service that is reached: a real V2Ray runs the file that the wizard hands out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Panel, log_in
+from tests.conftest import require_program
+from tests.support.processes import LOCALHOST, Processes, free_port, until
+from tests.support.target import Target, download_is_whole, is_served
+
+
+def test_from_empty_to_a_request_through_the_tunnel(page: Page, panel: Panel, tmp_path: Path) -> None:
+    v2ray = require_program("v2ray")
+    public, carrier = free_port(), free_port()
+    target, processes = Target(), Processes(tmp_path)
+    target.start()
+    try:
+        log_in(page, panel, "olaf")
+        page.click("a.x-main:has-text('Expose a service')")
+        page.fill("#id_name", "Home NAS")
+        page.fill("#id_target_port", str(target.port))
+        page.fill("#id_public_port", str(public))
+        page.fill("#id_portal_host", LOCALHOST)
+        page.select_option("#id_far", "core:v2ray-4")
+        page.click("text=Advanced")
+        page.fill("#id_carrier_port", str(carrier))
+        page.fill("#id_public_listen", LOCALHOST)
+        page.click("button[name=review]")
+        expect(page.locator("body")).to_contain_text("Up to 32 small letters")
+        page.fill("#id_name", "home-nas")
+        expect(page.locator("[data-sketch=name]")).to_have_text("home-nas")
+        page.click("button[name=review]")
+        expect(page.locator("body")).to_contain_text("inbound home-nas-entry is new")
+        assert panel.python("from dashboard.models import Instance; print(Instance.objects.count())").strip() == "0"
+        page.click("button[name=confirm]")
+        expect(page.locator("body")).to_contain_text("home-nas is made and published")
+        with page.expect_download() as waiting:
+            page.click("a[download]:has-text('Download home-nas.json')")
+        far = tmp_path / waiting.value.suggested_filename
+        waiting.value.save_as(far)
+
+        published = "from dashboard.models import Revision; print(Revision.objects.get().document)"
+        near = tmp_path / "near.json"
+        near.write_text(panel.python(published))
+        processes.start("portal", [sys.executable, "-m", "proxycore", "run", str(near)]).await_port(carrier)
+        processes.start("v2ray", [v2ray, "-config", str(far)])
+        until("the service answers", lambda: is_served(public), 15)
+        assert download_is_whole(public, 1 << 20)
+    finally:
+        processes.end_all()
+        target.stop()
+        for name, log in processes.logs():
+            print(name, log)  # noqa: T201 - shown when the test fails
+
+    secret = json.loads(far.read_text())["outbounds"][1]["settings"]["vnext"][0]["users"][0]["id"]
+    expect(page.locator("#far-file")).to_contain_text(secret)
+    address = page.url
+    page.context.clear_cookies()
+    log_in(page, panel, "vera")
+    page.goto(address)
+    expect(page.locator("#far-file")).to_contain_text("••••")
+    assert secret not in page.content()
