@@ -120,7 +120,8 @@ def service_page(request: HttpRequest, pk: str) -> HttpResponse:
         with_secrets=with_secrets, is_fresh=fresh, may_reveal=may(request, "reveal_secrets"), core_title=core_title(service),
         file_name=file_name, command=core.command.format(file=file_name) if core is not None else "",
         may_delete=may(request, "delete_service"), public_host=service.instance.node.address or service.portal_host,
-        is_tcp="tcp" in service.networks, public_document=reverse("admin:dashboard_instance_document", args=[service.instance_id]),
+        is_tcp="tcp" in service.networks,
+        public_document=reverse("admin:dashboard_instance_document", args=[service.instance_id]),
     )
     answer["Cache-Control"] = "no-store"
     return answer
