@@ -19,7 +19,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -120,7 +120,7 @@ def new_key() -> str:
 
 def read_keys(path: Path) -> KeyRing:
     """The keys of a file, one a line, the first being the one that encrypts. Raises FileNotFoundError, KeyProblem."""
-    lines = path.read_text(encoding="ascii").split("\n")
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     return KeyRing([Key(line.strip()) for line in lines if line.strip() and not line.startswith("#")], str(path))
 
 
@@ -140,6 +140,11 @@ def write_keys(path: Path, texts: Sequence[str], *, replace: bool) -> None:
             os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)            # a key that a power cut takes away takes the data along that it encrypted since
+    finally:
+        os.close(folder)
 
 
 def load_or_create(path: Path, may_create: Callable[[], bool]) -> KeyRing:
@@ -157,14 +162,31 @@ def load_or_create(path: Path, may_create: Callable[[], bool]) -> KeyRing:
     return read_keys(path)
 
 
-@cache
 def keyring() -> KeyRing:
-    """The keys of this process, read once. Settings: ENCRYPTION_KEYS (a list; else) ENCRYPTION_KEY_FILE."""
+    """The keys as they are now: a file that was replaced since is read again, so that a rotation needs no restart.
+
+    Settings: ENCRYPTION_KEYS (a list; else) ENCRYPTION_KEY_FILE.
+    """
     from django.conf import settings
 
     if settings.ENCRYPTION_KEYS:
-        return KeyRing([Key(text) for text in settings.ENCRYPTION_KEYS], "XREV_ENCRYPTION_KEYS")
-    return load_or_create(Path(settings.ENCRYPTION_KEY_FILE), nothing_is_encrypted)
+        return _ring_of_texts(tuple(settings.ENCRYPTION_KEYS))
+    path = Path(settings.ENCRYPTION_KEY_FILE)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return load_or_create(path, nothing_is_encrypted)
+    return _ring_of_file(path, found.st_ino, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _ring_of_texts(texts: tuple[str, ...]) -> KeyRing:
+    return KeyRing([Key(text) for text in texts], "XREV_ENCRYPTION_KEYS")
+
+
+@lru_cache(maxsize=1)
+def _ring_of_file(path: Path, inode: int, mtime_ns: int) -> KeyRing:
+    return read_keys(path)
 
 
 def nothing_is_encrypted() -> bool:
