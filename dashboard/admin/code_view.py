@@ -40,12 +40,15 @@ def code_lines(
     `around`: only that many lines before and after each line that has a note.
     """
     notes = notes or {}
-    cut = lines(text)
-    total = len(cut)
+    total = text.count("\n") + (not text.endswith("\n"))
+    last = max((MAX_LINES if around is None else 0), *(line + (around or 0) for line in notes), 0)
+    cut = lines("\n".join(text.split("\n", last)[:last]))
+    total = max(total, len(cut))
     if around is not None:
-        wanted = sorted({number for line in notes for number in range(line - around, line + around + 1) if 0 < number <= total})
+        near = {number for line in notes for number in range(line - around, line + around + 1)}
+        wanted = sorted(number for number in near if 0 < number <= len(cut))
     else:
-        wanted = list(range(1, min(total, MAX_LINES) + 1))
+        wanted = list(range(1, min(len(cut), MAX_LINES) + 1))
     shown = []
     for number in wanted[:MAX_LINES]:
         column, words = notes.get(number, (0, ""))

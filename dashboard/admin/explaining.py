@@ -18,6 +18,7 @@ from dashboard.services.errors import ServiceError
 from dashboard.services.explaining import ExplainedRule, Explanation, Question, explain
 from dashboard.services.ports import MAX_PORT
 
+MAX_STEPS = 100         # rules that the answer lists
 PROTOCOLS = (("", "not known"), ("http", "HTTP"), ("tls", "TLS"), ("quic", "QUIC"), ("bittorrent", "BitTorrent"))
 
 
@@ -83,6 +84,9 @@ def explain_view(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "answer": answer}
     if answer is not None:
         steps = [_shown(rule) for rule in answer.rules]
-        context |= {"steps": steps, "decider": next((step for step in steps if step["matched"]), None)}
+        # The last one decides, or ends the search; of thousands before it the first ones are enough.
+        hidden = max(0, len(steps) - MAX_STEPS)
+        listed = steps if not hidden else [*steps[: MAX_STEPS - 1], steps[-1]]
+        context |= {"steps": listed, "hidden": hidden, "decider": next((step for step in steps if step["matched"]), None)}
     return show(request, "explain.html", instance, title=f"Instance {instance.name}", tab="explain",
                 status=400 if form.errors else 200, **context)
