@@ -1,5 +1,5 @@
 """The admin, one module per model; what they look like comes from `dashboard.admin_base`."""
 
-from dashboard.admin import accounts, instance, revision, service
+from dashboard.admin import accounts, audit, certificate, credential, entries, instance, node, revision, service, token
 
-__all__ = ["accounts", "instance", "revision", "service"]
+__all__ = ["accounts", "audit", "certificate", "credential", "entries", "instance", "node", "revision", "service", "token"]

@@ -47,8 +47,9 @@ def groups_of(side: describe.Side, protocol: str, entry: object) -> list[Group]:
 
 def _transport(entry: object) -> list[Group]:
     fields = fields_of(describe.stream_schema(), ("streamSettings",), entry, skip=frozenset({"method", "network", "security"}))
-    network = _field(network_place(entry), "choice", "Network", "How the bytes travel.", "raw", NETWORKS)
-    security = _field(("streamSettings", "security"), "choice", "Security", "What protects them on the way.", "none", SECURITIES)
+    network = simple_field(network_place(entry), "choice", "Network", "How the bytes travel.", "raw", NETWORKS)
+    security = simple_field(
+        ("streamSettings", "security"), "choice", "Security", "What protects them on the way.", "none", SECURITIES)
     groups = [Group("Transport", (network, security))]
     by_part: dict[str, list[SchemaField]] = {}
     for field in fields:
@@ -67,34 +68,35 @@ _TITLES = {
 }  # fmt: skip
 
 
-def _field(
+def simple_field(
     place: Place, kind: Any, label: str, help_text: str, default: Any = ABSENT, choices: Sequence[str] = (), *,
     required: bool = False, low: int | None = None, high: int | None = None,
 ) -> SchemaField:
+    """A field that comes from no schema."""
     return SchemaField(place, kind, label, help_text, default, required, tuple(choices), low, high)
 
 
 def _basics(side: describe.Side) -> list[SchemaField]:
     if side == "outbound":
-        return [_field(("tag",), "text", "Tag", "How rules name it. Required for all but the first outbound.", "")]
+        return [simple_field(("tag",), "text", "Tag", "How rules name it. Required for all but the first outbound.", "")]
     return [
-        _field(("tag",), "text", "Tag", "How rules and statistics name it.", ""),
-        _field(("listen",), "text", "Listen", "An address of the node. Empty: all of them, IPv4 and IPv6.", ""),
-        _field(("port",), "port", "Port", 'One port, or several: "443", "1000-1010", "80,443".', required=True),
+        simple_field(("tag",), "text", "Tag", "How rules and statistics name it.", ""),
+        simple_field(("listen",), "text", "Listen", "An address of the node. Empty: all of them, IPv4 and IPv6.", ""),
+        simple_field(("port",), "port", "Port", 'One port, or several: "443", "1000-1010", "80,443".', required=True),
     ]
 
 
 _SNIFFING = [
-    _field(("sniffing", "enabled"), "switch", "Sniff", "Look for a name in the first bytes.", False),
-    _field(("sniffing", "destOverride"), "lines", "Override by", "http, tls, quic: whose names replace the address."),
-    _field(("sniffing", "routeOnly"), "switch", "Route only", "The name is for the rules; the address is still dialled.", False),
-    _field(("sniffing", "metadataOnly"), "switch", "Metadata only", "Never wait for bytes.", False),
-    _field(("sniffing", "domainsExcluded"), "lines", "Except domains", "Names that replace nothing."),
+    simple_field(("sniffing", "enabled"), "switch", "Sniff", "Look for a name in the first bytes.", False),
+    simple_field(("sniffing", "destOverride"), "lines", "Override by", "http, tls, quic: whose names replace the address."),
+    simple_field(("sniffing", "routeOnly"), "switch", "Route only", "The name is for rules; the address is dialled.", False),
+    simple_field(("sniffing", "metadataOnly"), "switch", "Metadata only", "Never wait for bytes.", False),
+    simple_field(("sniffing", "domainsExcluded"), "lines", "Except domains", "Names that replace nothing."),
 ]
 _WAY_OUT = [
-    _field(("sendThrough",), "text", "Send through", "A local address to connect from. Empty: the system's choice.", ""),
-    _field(("proxySettings", "tag"), "text", "Through outbound", "Tag of an outbound that this one dials through.", ""),
-    _field(("mux", "enabled"), "switch", "Mux", "Many connections on one. Never for a bridge's carrier.", False),
-    _field(("mux", "concurrency"), "number", "Mux concurrency", "On one carrier; 0: eight; below 0: TCP is not muxed.", 0,
+    simple_field(("sendThrough",), "text", "Send through", "A local address to connect from. Empty: the system's choice.", ""),
+    simple_field(("proxySettings", "tag"), "text", "Through outbound", "Tag of an outbound that this one dials through.", ""),
+    simple_field(("mux", "enabled"), "switch", "Mux", "Many connections on one. Never for a bridge's carrier.", False),
+    simple_field(("mux", "concurrency"), "number", "Mux concurrency", "On one carrier; 0: eight; below 0: TCP is not muxed.", 0,
            low=-_MAX_LEVEL_OF_MUX, high=_MAX_LEVEL_OF_MUX),
 ]

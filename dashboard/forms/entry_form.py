@@ -47,10 +47,9 @@ class EntryForm(forms.Form):
 
     def place_problems(self, problems: Iterable[EntryProblem]) -> None:
         """Put each on the field that it is about: the nearest one at, below or above its place; else on the form."""
-        fields = [field for group in self.groups for field in group.fields]
         for problem in problems:
-            best = max(fields, key=lambda field: _nearness(field.place, problem.place), default=None)
-            if best is None or not _nearness(best.place, problem.place):
+            best = nearest_field(self.groups, problem.place)
+            if best is None:
                 self.add_error(None, f"{_shown(problem.place)}: {problem.message}" if problem.place else problem.message)
             else:
                 self.add_error(best.name, problem.message)
@@ -59,6 +58,13 @@ class EntryForm(forms.Form):
         """How many errors are in each group, by title."""
         errors: ErrorDict = self.errors
         return {group.title: sum(len(errors.get(field.name, ())) for field in group.fields) for group in self.groups}
+
+
+def nearest_field(groups: Sequence[Group], place: Place) -> SchemaField | None:
+    """The field that a place in the entry belongs to: at, below or above it."""
+    fields = [field for group in groups for field in group.fields]
+    best = max(fields, key=lambda field: _nearness(field.place, place), default=None)
+    return best if best is not None and _nearness(best.place, place) else None
 
 
 def entry_form(groups: Sequence[Group]) -> type[EntryForm]:

@@ -1,0 +1,52 @@
+"""Who did what. Read only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+
+from dashboard.admin.instance_page import must, show
+from dashboard.admin_base import ModelAdmin
+from dashboard.models import AuditEntry
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):
+    list_display = ("at", "shown_actor", "verb", "object_type", "object_name", "instance", "shown_first")
+    list_filter = ("verb", "object_type", "instance")
+    list_filter_submit = False
+    list_select_related = ("instance", "token")
+    list_per_page = 100
+    show_full_result_count = False
+    search_fields = ("actor_name", "object_name", "note")
+    date_hierarchy = "at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="who", ordering="actor_name")
+    def shown_actor(self, row: AuditEntry) -> str:
+        who = row.actor_name or "a command on the host"
+        return f"{who} by token {row.token}" if row.token else who
+
+    @admin.display(description="what")
+    def shown_first(self, row: AuditEntry) -> str:
+        texts = [str(change.get("text", "")) for change in row.changes]
+        first = texts[0] if texts else row.note
+        return f"{first} (and {len(texts) - 1} more)" if len(texts) > 1 else first
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        must(request, "view_auditentry")
+        if not object_id.isdigit() or len(object_id) > 18:
+            raise Http404("there is no such line")
+        row = get_object_or_404(AuditEntry.objects.select_related("instance", "token"), pk=object_id)
+        return show(request, "../entry/audit.html", None, title=str(row), row=row, who=self.shown_actor(row))

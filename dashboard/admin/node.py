@@ -1,0 +1,57 @@
+"""Hosts that run instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from dashboard.admin_base import ModelAdmin
+from dashboard.choices import Verb
+from dashboard.models import Node
+from dashboard.services.auditing import record
+
+
+@admin.register(Node)
+class NodeAdmin(ModelAdmin):
+    list_display = ("name", "address", "shown_instances", "note")
+    search_fields = ("name", "address", "note")
+    fields = ("name", "address", "note")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows: QuerySet = super().get_queryset(request)
+        counted: QuerySet = rows.annotate(instance_count=Count("instances"))
+        return counted
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not while something runs there."""
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or (not obj.is_local and not obj.instances.exists()))
+
+    @admin.display(description="instances")
+    def shown_instances(self, node: Any) -> str:
+        return str(node.instance_count)
+
+    def save_model(self, request: HttpRequest, obj: Node, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record(request.user, Verb.CHANGED if change else Verb.CREATED, obj, note=", ".join(form.changed_data))
+
+    def delete_model(self, request: HttpRequest, obj: Node) -> None:
+        record(request.user, Verb.DELETED, obj)
+        super().delete_model(request, obj)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """The audit log has it."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """The audit log has it."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """The audit log has it."""
