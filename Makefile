@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup setup-dev demo up test check bench fuzz clean
+.PHONY: help setup setup-dev demo up test check bench pictures fuzz clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -72,6 +72,9 @@ check: setup-dev ## linters, types, Django's checks, the rules of the architectu
 
 bench: setup ## the tunnel beside V2Ray's, figure by figure (ROUNDS=3)
 	$(PY) bench/reverse_bench.py --rounds $(or $(ROUNDS),3)
+
+pictures: setup-dev ## the pictures in docs/pictures, from a panel of its own (Chromium)
+	$(PY) -m tests.browser.pictures
 
 fuzz: setup-dev ## the property tests with many more examples (minutes)
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m "hypothesis or fuzz" --timeout 3600 $(ARGS)

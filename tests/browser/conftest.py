@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,22 +47,31 @@ class Panel:
     def python(self, code: str) -> str:
         return self.manage("shell", "--no-imports", "-c", code)
 
+    def add_people(self) -> None:
+        """Ada, who administers it, Olaf, who operates, and Vera, who looks."""
+        self.python(f"""
+from django.contrib.auth.models import Group, User
+User.objects.create_superuser("ada", password={PASSWORD!r})
+for name, group in (("olaf", "operator"), ("vera", "viewer")):
+    User.objects.create_user(name, password={PASSWORD!r}, is_staff=True).groups.add(Group.objects.get(name=group))
+""")
+
 
 def _environment(var: Path) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name not in _OWN_NAMES}, "XREV_VAR": str(var)}
 
 
-@pytest.fixture
-def new_panel(tmp_path: Path) -> Iterator[Panel]:
-    """One that nobody has set up."""
-    var, port = tmp_path / "var", free_port()
-    with (tmp_path / "panel.log").open("w+") as log:
+@contextmanager
+def running_panel(folder: Path) -> Iterator[Panel]:
+    """One that nobody has set up, with its data in `folder`."""
+    var, port = folder / "var", free_port()
+    with (folder / "panel.log").open("w+") as log:
         server = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"], cwd=ROOT, env=_environment(var), stdout=log,
             stderr=subprocess.STDOUT)
         try:
             until("the panel listens", lambda: accepts(port), 40)
-            link = re.search(r"http://\S+/setup/\S+", (tmp_path / "panel.log").read_text())
+            link = re.search(r"http://\S+/setup/\S+", (folder / "panel.log").read_text())
             assert link is not None
             yield Panel(f"http://127.0.0.1:{port}", var, link[0])
         finally:
@@ -72,14 +82,16 @@ def new_panel(tmp_path: Path) -> Iterator[Panel]:
 
 
 @pytest.fixture
+def new_panel(tmp_path: Path) -> Iterator[Panel]:
+    """One that nobody has set up."""
+    with running_panel(tmp_path) as panel:
+        yield panel
+
+
+@pytest.fixture
 def panel(new_panel: Panel) -> Panel:
     """With Ada, who administers it, Olaf, who operates, and Vera, who looks."""
-    new_panel.python(f"""
-from django.contrib.auth.models import Group, User
-User.objects.create_superuser("ada", password={PASSWORD!r})
-for name, group in (("olaf", "operator"), ("vera", "viewer")):
-    User.objects.create_user(name, password={PASSWORD!r}, is_staff=True).groups.add(Group.objects.get(name=group))
-""")
+    new_panel.add_people()
     return new_panel
 
 

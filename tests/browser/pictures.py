@@ -1,0 +1,104 @@
+"""Makes the pictures of the documentation: `make pictures`, or `python -m tests.browser.pictures [FOLDER]`.
+
+A panel of its own, with a service and a few instances, is started, looked at with the browser tests' Chromium, and thrown away.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.conftest import FLAGS, Panel, log_in, running_panel
+from tests.conftest import require_program
+from tests.support.processes import ROOT
+
+FOLDER = ROOT / "docs" / "pictures"
+MAX_BYTES = 150 * 1024
+DESKTOP, PHONE = (1280, 800), (390, 780)
+
+SEED = """
+from django.contrib.auth.models import User
+from dashboard.models import Node
+from dashboard.services.exposing import Wish, carry_out
+from dashboard.services.importing import import_new
+from dashboard.services.instances import local_node
+ada = User.objects.get(username="ada")
+node, cellar = local_node(), Node.objects.create(name="cellar", note="behind NAT")
+def wish(name, host, port, public, carrier_port, **more):
+    values = dict(networks=("tcp",), node=node, instance=None, portal_host="edge.example.net", carrier="vless")
+    values["core"] = "v2ray-4"
+    return Wish(name=name, target_host=host, target_port=port, public_port=public, carrier_port=carrier_port, **{**values, **more})
+nas = carry_out(wish("home-nas", "192.168.1.10", 80, 8443, 10250), by=ada)
+carry_out(wish("ssh", "127.0.0.1", 22, 2222, 10251, instance=nas.instance, core="xrev"), by=ada)
+carry_out(wish("camera", "192.168.1.20", 554, 8554, 10252, core="xrev", far_node=cellar), by=ada)
+import_new(open("examples/portal.json").read(), name="demo", node=node, by=ada)
+"""
+
+
+class Picture(NamedTuple):
+    """`ready`: what has to be seen before it is taken. `click`: on what first."""
+
+    name: str
+    path: str
+    ready: str
+    size: tuple[int, int] = DESKTOP
+    dark: bool = False
+    fill: tuple[tuple[str, str], ...] = ()
+    click: str = ""
+
+
+PICTURES = (
+    Picture("front", "/admin/", "text=home-nas-portal"),
+    Picture("expose", "/admin/dashboard/instance/expose/", "text=The way that you are making",
+            fill=(("#id_name", "wiki"), ("#id_target_host", "192.168.1.30"), ("#id_portal_host", "edge.example.net"))),
+    Picture("service", "/admin/dashboard/service/1/change/", "text=What to do now", dark=True),
+    Picture("instance", "/admin/dashboard/instance/1/change/", "text=How connections go"),
+    Picture("explain", "/admin/dashboard/instance/1/explain/?host=192.168.1.10&port=80&network=tcp&inbound=home-nas-entry",
+            ".x-verdict"),
+    Picture("instance-phone", "/admin/dashboard/instance/1/change/", "text=How connections go", PHONE, dark=True),
+)
+
+
+def take(browser: Browser, panel: Panel, picture: Picture, folder: Path) -> Path:
+    width, height = picture.size
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if picture.dark else "light")
+    try:
+        page = context.new_page()
+        log_in(page, panel, "ada")
+        page.goto(f"{panel.url}{picture.path}")
+        page.wait_for_selector(picture.ready)
+        for field, value in picture.fill:
+            page.fill(field, value)
+        if picture.click:
+            page.click(picture.click)
+        page.evaluate("document.fonts.ready")
+        path = folder / f"{picture.name}.png"
+        page.screenshot(path=path, animations="disabled", caret="hide")
+        return path
+    finally:
+        context.close()
+
+
+def main() -> int:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    large = False
+    with tempfile.TemporaryDirectory() as place, running_panel(Path(place)) as panel, sync_playwright() as playwright:
+        panel.add_people()
+        panel.python(SEED)
+        browser = playwright.chromium.launch(executable_path=require_program("chromium"), args=list(FLAGS))
+        for picture in PICTURES:
+            path = take(browser, panel, picture, folder)
+            size = path.stat().st_size
+            large |= size > MAX_BYTES
+            sys.stdout.write(f"{path}  {size / 1024:.0f} KiB{'  too large' if size > MAX_BYTES else ''}\n")
+        browser.close()
+    return int(large)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
