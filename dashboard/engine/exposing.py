@@ -109,7 +109,7 @@ def expose(service: Service) -> Exposed:
 
 def new_document(exposed: Exposed) -> Json:
     """The public side as a document of its own; what belongs to no tunnel ends."""
-    document: Json = {"log": {"loglevel": "warning"}}
+    document: Json = {"log": {"loglevel": "info"}}
     if exposed.portals:
         document["reverse"] = {"portals": exposed.portals}
     return document | {
@@ -139,7 +139,7 @@ def _far_of_bridge(service: Service) -> Json:
     server = {"address": service.portal_host, "port": service.carrier_port, "users": [user]}
     from_tunnel = {"type": "field", "inboundTag": [service.name]}
     return {
-        "log": {"loglevel": "warning"},
+        "log": {"loglevel": "info" if service.core == "xrev" else "warning"},      # others say much at info
         "reverse": {"bridges": [{"tag": service.name, "domain": service.domain}]},
         "outbounds": [
             {"tag": _TO_SERVICE, "protocol": "freedom", "settings": {"redirect": _host_port(service)}},

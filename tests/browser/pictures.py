@@ -31,7 +31,8 @@ node, cellar = local_node(), Node.objects.create(name="cellar", note="behind NAT
 def wish(name, host, port, public, carrier_port, **more):
     values = dict(networks=("tcp",), node=node, instance=None, portal_host="edge.example.net", carrier="vless")
     values["core"] = "v2ray-4"
-    return Wish(name=name, target_host=host, target_port=port, public_port=public, carrier_port=carrier_port, **{**values, **more})
+    values |= more
+    return Wish(name=name, target_host=host, target_port=port, public_port=public, carrier_port=carrier_port, **values)
 nas = carry_out(wish("home-nas", "192.168.1.10", 80, 8443, 10250), by=ada)
 carry_out(wish("ssh", "127.0.0.1", 22, 2222, 10251, instance=nas.instance, core="xrev"), by=ada)
 carry_out(wish("camera", "192.168.1.20", 554, 8554, 10252, core="xrev", far_node=cellar), by=ada)

@@ -92,7 +92,7 @@ def test_later_the_file_asks_for_the_right_and_the_password(as_olaf: Client, as_
 def test_the_page_says_what_to_type_and_how_to_see_that_it_works(as_olaf: Client, given: dict[str, Any]) -> None:
     shown = as_olaf.get(page(made(as_olaf, given))).content.decode()
     assert "v2ray -config nas.json" in shown
-    assert "python -m proxycore run nas-portal.json" in shown
+    assert "manage.py xray_export nas-portal --secrets" in shown
     assert "curl -v http://edge.example.net:8443/" in shown
 
 
