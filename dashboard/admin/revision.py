@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.urls.resolvers import URLPattern
+from django.utils.text import Truncator
 
 from dashboard.admin.code_view import code_lines
 from dashboard.admin.instance_document import as_file, ask_for_secrets
@@ -27,13 +28,13 @@ from dashboard.services.publishing import (
     roll_back,
 )
 
-MAX_SENTENCES: Final = 3        # of a summary, in the list
+MAX_SENTENCE_CHARS: Final = 60    # of what changed, in the list
 MAX_OTHERS: Final = 200         # revisions to compare with, in the choice
 
 
 @admin.register(Revision)
 class RevisionAdmin(ModelAdmin):
-    list_display = ("shown_number", "instance", "author_name", "comment", "created_at", "shown_summary")
+    list_display = ("shown_number", "instance", "shown_author", "comment", "created_at", "shown_summary")
     list_filter = ("instance",)
     list_filter_submit = False
     search_fields = ("instance__name", "author_name", "comment")
@@ -57,8 +58,14 @@ class RevisionAdmin(ModelAdmin):
 
     @admin.display(description="what changed")
     def shown_summary(self, revision: Revision) -> str:
-        more = len(revision.summary) - MAX_SENTENCES
-        return "; ".join(revision.summary[:MAX_SENTENCES]) + (f" and {more} more" if more > 0 else "")
+        if not revision.summary:
+            return "nothing"
+        more = len(revision.summary) - 1
+        return Truncator(revision.summary[0]).chars(MAX_SENTENCE_CHARS) + (f" and {more} more" if more else "")
+
+    @admin.display(description="by", ordering="author_name")
+    def shown_author(self, revision: Revision) -> str:
+        return revision.author_name or "a command"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
