@@ -225,7 +225,8 @@ def test_the_bar_is_on_every_page_of_an_instance_until_it_is_published(as_olaf: 
     inbound = reverse("admin:dashboard_inbound_change", args=[web.pk])
     inbounds = reverse("admin:dashboard_inbound_changelist") + f"?instance__id__exact={portal.pk}"
     clients = reverse("admin:dashboard_credential_changelist") + f"?inbound__id__exact={web.pk}"
-    for address in (overview, f"{overview}?tab=rules", page(portal, "document"), page(portal, "rest"), inbound, inbounds, clients):
+    rules, document = f"{overview}?tab=rules", page(portal, "document")
+    for address in (overview, rules, document, inbound, inbounds, clients):
         assert "<strong>1 change</strong> of edge not published" in text(as_olaf, address)
     set_port(portal, 8080)
     assert as_olaf.get(page(portal, "unpublished")).json() == {"count": 0}
