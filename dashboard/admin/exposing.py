@@ -20,7 +20,19 @@ from dashboard.engine.exposing import CORES
 from dashboard.models import Instance, Node
 from dashboard.services.errors import ServiceError
 from dashboard.services.exporting import as_text
-from dashboard.services.exposing import OWN_CORE, BadWish, Plan, Side, Wish, carry_out, plan, suggested_ports, wish_summary
+from dashboard.services.exposing import (
+    NOT_A_NAME,
+    OWN_CORE,
+    BadWish,
+    Plan,
+    Side,
+    Wish,
+    carry_out,
+    is_name,
+    plan,
+    suggested_ports,
+    wish_summary,
+)
 from dashboard.services.instances import local_node
 from dashboard.services.ports import MAX_PORT
 from dashboard.services.publishing import is_published
@@ -71,6 +83,12 @@ class ExposeForm(forms.Form):
             ("A core that I run myself", [(f"core:{name}", core.title) for name, core in CORES.items()]),
             ("A node of ours", [(f"node:{node.pk}", f"{node.name} (new instance)") for node in nodes]),
         ]
+
+    def clean_name(self) -> str:
+        value = str(self.cleaned_data["name"]).strip()
+        if not is_name(value):
+            raise forms.ValidationError(NOT_A_NAME)
+        return value
 
     def clean_public_listen(self) -> str:
         value = str(self.cleaned_data["public_listen"]).strip()

@@ -15,6 +15,7 @@ from dashboard.admin.code_view import CodeLine, code_lines
 from dashboard.admin.instance_page import find_instance, must, show
 from dashboard.admin.links import instance_link
 from dashboard.admin_base import Select, TextInput
+from dashboard.engine.diff import Change, without_empty_lists
 from dashboard.engine.parse import UnreadableDocument
 from dashboard.models import Instance, Node
 from dashboard.services.errors import ServiceError
@@ -157,9 +158,10 @@ def _show(
         "may_confirm": found is not None and not form.errors,
     }
     if found is not None:
+        changes = without_empty_lists(found.changes)
         context |= {
-            "changes": found.changes[:MAX_LISTED], "more_changes": max(0, len(found.changes) - MAX_LISTED),
-            "counts_of_changes": _counted(found), "findings": [_finding(one) for one in found.findings[:MAX_LISTED]],
+            "changes": changes[:MAX_LISTED], "more_changes": max(0, len(changes) - MAX_LISTED),
+            "counts_of_changes": _counted(changes), "findings": [_finding(one) for one in found.findings[:MAX_LISTED]],
             "more_findings": max(0, len(found.findings) - MAX_LISTED), "lost_clients": _removed_clients(found),
         }
     title = f"Instance {instance.name}" if instance is not None else "Import a document"
@@ -180,9 +182,9 @@ def _where(form: DocumentForm, errors: list[Problem]) -> list[CodeLine]:
     return code_lines(text, notes, around=LINES_AROUND)[0]
 
 
-def _counted(found: Preview) -> str:
+def _counted(changes: list[Change]) -> str:
     numbers: dict[str, int] = {}
-    for change in found.changes:
+    for change in changes:
         numbers[change.kind] = numbers.get(change.kind, 0) + 1
     return ", ".join(f"{number} {kind}" for kind, number in numbers.items())
 

@@ -177,7 +177,7 @@ class InstanceAdmin(ModelAdmin):
         counts = count_entries(instance)
         return show(
             request, "delete.html", instance, title=f"Instance {instance.name}", counts=counts,
-            goes=[(f"{kind}s", number) for kind, number in counts.items() if number],
+            goes=[(str(kind) if number == 1 else f"{kind}s", number) for kind, number in counts.items() if number],
             clients=Credential.objects.filter(inbound__instance=instance).count(),
             revisions=Revision.objects.filter(instance=instance).count(),
         )

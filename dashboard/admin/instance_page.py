@@ -14,10 +14,10 @@ from django.shortcuts import render
 
 from dashboard.admin.entry_tables import PLURALS, table
 from dashboard.admin.links import add_link, change_link, instance_link, list_link, page_link
-from dashboard.admin_base import Switch, Textarea, TextInput
+from dashboard.admin_base import Select, Switch, Textarea, TextInput
 from dashboard.engine.content import Kind
 from dashboard.engine.picture import Chip, picture
-from dashboard.models import Instance
+from dashboard.models import Instance, Node
 from dashboard.services.errors import ServiceError
 from dashboard.services.instances import change_instance
 from dashboard.services.storing import MODELS, load_content
@@ -107,6 +107,7 @@ class SettingsForm(forms.Form):
 
     version = forms.IntegerField(widget=forms.HiddenInput)
     name = forms.CharField(max_length=64, widget=TextInput())
+    node = forms.ModelChoiceField(Node.objects.all(), widget=Select(), empty_label=None)
     note = forms.CharField(required=False, max_length=2000, widget=Textarea(attrs={"rows": 2}))
     enabled = forms.BooleanField(required=False, widget=Switch(), help_text="off: no worker runs it, and its ports are free")
 
@@ -127,13 +128,14 @@ def _overview(request: HttpRequest, instance: Instance, tab: str) -> HttpRespons
     is_drawn = sum(counts.values()) <= MAX_PICTURED_ENTRIES or "draw" in request.GET
     form = SettingsForm(
         request.POST if request.method == "POST" else None,
-        initial={"version": instance.version, "name": instance.name, "note": instance.note, "enabled": instance.enabled},
+        initial={"version": instance.version, "name": instance.name, "node": instance.node_id, "note": instance.note,
+                 "enabled": instance.enabled},
     )
     if request.method == "POST":
         must(request, "change_instance")
         if form.is_valid():
             try:
-                values = {name: form.cleaned_data[name] for name in ("name", "note", "enabled")}
+                values = {name: form.cleaned_data[name] for name in ("name", "node", "note", "enabled")}
                 change_instance(instance, by=request.user, expected_version=form.cleaned_data["version"], **values)
             except ServiceError as error:
                 form.add_error(error.path if error.path in form.fields else None, error.message)

@@ -86,11 +86,12 @@ class ServiceAdmin(ModelAdmin):
         service = find_service(object_id)
         if request.method == "POST":
             try:
-                take_down(service, by=request.user)
+                stays = take_down(service, by=request.user)
             except ServiceError as error:
                 messages.error(request, error.message)
                 return HttpResponseRedirect(reverse("admin:dashboard_service_change", args=[service.pk]))
-            messages.success(request, f"{service.name} is taken down. Publish {service.instance.name} for it to take effect.")
+            rest = f"Publish {service.instance.name} for it to take effect." if stays else f"{service.instance.name} is deleted."
+            messages.success(request, f"{service.name} is taken down. {rest}")
             return HttpResponseRedirect(reverse("admin:dashboard_service_changelist"))
         return show(request, "service_delete.html", None, title=f"Take down {service.name}", service=service)
 

@@ -5,6 +5,7 @@ There is no change exactly where both are equal as JSON, with the order of keys,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
@@ -18,6 +19,7 @@ from proxycore.api import Loc, render_path
 
 MAX_SHOWN_CHARS: Final = 80
 MAX_LISTED_ITEMS: Final = 5
+_EMPTY_LISTS: Final = re.compile(r'\[\]|\{"\w+":\[\](,"\w+":\[\])*\}')
 
 ChangeKind = Literal["added", "removed", "changed", "moved"]
 
@@ -50,6 +52,16 @@ def diff_contents(old: Content, new: Content) -> list[Change]:
         before, after = old.entries[kind], new.entries[kind]
         changes += diff_lists(kind, before, after, match_entries(kind, before, after))
     return changes
+
+
+def without_empty_lists(changes: list[Change]) -> list[Change]:
+    """Without lists that come and go empty, unless nothing else is to be told: their entries say it all."""
+    return [change for change in changes if change.what or not _is_of_empty_list(change)] or changes
+
+
+def _is_of_empty_list(change: Change) -> bool:
+    shown = change.after if change.before is None else change.before if change.after is None else None
+    return shown is not None and _EMPTY_LISTS.fullmatch(shown) is not None
 
 
 def diff_lists(kind: Kind, old: Sequence[Entry], new: Sequence[Entry], pairs: Pairs) -> Iterator[Change]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from dashboard.choices import Verb
 from dashboard.engine.content import LIST_PATHS, Body, Content, Entry, Kind, get
-from dashboard.engine.diff import Change, diff_contents
+from dashboard.engine.diff import Change, diff_contents, without_empty_lists
 from dashboard.engine.exposing import CORES, DOMAIN_SUFFIX, Carrier, Exposed, expose, new_document
 from dashboard.engine.exposing import Service as Asked
 from dashboard.engine.identity import self_signed
@@ -36,6 +36,7 @@ FIRST_CARRIER_PORT: Final = 10240
 OWN_CORE: Final = "xrev"
 NETWORKS: Final = (("tcp",), ("udp",), ("tcp", "udp"))
 
+NOT_A_NAME: Final = "Up to 32 small letters, digits and dashes: home-nas, say."
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?")
 _OUTBOUND_SPACE: Final = (Kind.OUTBOUND, Kind.PORTAL, Kind.BALANCER)
@@ -101,6 +102,10 @@ def suggested_ports(node: Node) -> tuple[int, int]:
     return free_port(node, FIRST_PUBLIC_PORT), free_port(node, FIRST_CARRIER_PORT)
 
 
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
 def plan(wish: Wish) -> Plan:
     """What `carry_out` would make. Changes nothing. Raises BadWish."""
     before = load_content(wish.instance) if wish.instance is not None else Content({})
@@ -114,11 +119,10 @@ def plan(wish: Wish) -> Plan:
         raise BadWish(conflicts)
     near = new_document(exposed)
     return Plan(
-        Side(wish.near_name, wish.instance is None, diff_contents(before, after), mask_entry(near), _findings(near, "")),
-        Side(
-            wish.far_name if wish.far_node is not None else "", True, diff_contents(Content({}), _parsed(exposed.far)),
-            mask_entry(exposed.far), _findings(exposed.far, CORES[wish.core].lint_name),
-        ),
+        _side(wish.near_name, before, after, near, is_new=wish.instance is None),
+        _side(
+            wish.far_name if wish.far_node is not None else "", Content({}), _parsed(exposed.far), exposed.far,
+            core=CORES[wish.core].lint_name),
         wish.instance.version if wish.instance is not None else None,
     )
 
@@ -168,8 +172,10 @@ def carry_out(wish: Wish, *, by: Actor, expected_version: int | None = None, pub
 
 
 @transaction.atomic
-def take_down(service: Service, *, by: Actor) -> None:
-    """Remove what was made for it: its entries, its far instance, and instances that hold nothing else. Publishes nothing."""
+def take_down(service: Service, *, by: Actor) -> bool:
+    """Remove what was made for it: its entries, its far instance, and the public one if it holds nothing else.
+
+    Publishes nothing. Whether the public instance is still there."""
     instance = service.instance
     content = load_content(instance)
     left = _without(content, service.name)
@@ -178,11 +184,12 @@ def take_down(service: Service, *, by: Actor) -> None:
         record(by, Verb.DELETED, service.far_instance)
         service.far_instance.delete()
     service.delete()
-    if left.entries[Kind.INBOUND] or left.entries[Kind.BRIDGE] or left.entries[Kind.PORTAL]:
+    if not _is_bare(left):
         import_content(instance, left, by=by, verb=Verb.CHANGED, note=f"no longer exposes {service.name}")
-    else:
-        record(by, Verb.DELETED, instance)
-        instance.delete()
+        return True
+    record(by, Verb.DELETED, instance)
+    instance.delete()
+    return False
 
 
 def _entries(wish: Wish) -> Exposed:
@@ -200,10 +207,15 @@ def _entries(wish: Wish) -> Exposed:
         raise BadWish({"carrier": f"{error}."}) from None
 
 
+def _side(name: str, before: Content, after: Content, document: Body, *, is_new: bool = True, core: str = "") -> Side:
+    changes = without_empty_lists(diff_contents(before, after))
+    return Side(name, is_new, changes, mask_entry(document), lint_text(json.dumps(document), "document", core))
+
+
 def _problems(wish: Wish, before: Content) -> dict[str, str]:
     found: dict[str, str] = {}
-    if not _NAME.fullmatch(wish.name):
-        found["name"] = "Up to 32 small letters, digits and dashes: home-nas, say."
+    if not is_name(wish.name):
+        found["name"] = NOT_A_NAME
     elif Service.objects.filter(name=wish.name).exists():
         found["name"] = "Another service has this name."
     elif wish.instance is None and Instance.objects.filter(name=wish.near_name).exists():
@@ -283,6 +295,13 @@ def _without(content: Content, name: str) -> Content:
     return left
 
 
+def _is_bare(content: Content) -> bool:
+    """Nothing is left but the outbound that a new document has from the start."""
+    others = [kind for kind in LIST_PATHS if kind is not Kind.OUTBOUND and content.entries[kind]]
+    outbounds = content.entries[Kind.OUTBOUND]
+    return not others and all(str(get(entry.body, "protocol")).lower() in ("blackhole", "block") for entry in outbounds)
+
+
 def _names_only(rule: Entry, tags: set[str]) -> bool:
     named = get(rule.body, "inboundTag")
     return isinstance(named, list) and bool(named) and set(map(str, named)) <= tags
@@ -290,10 +309,6 @@ def _names_only(rule: Entry, tags: set[str]) -> bool:
 
 def _parsed(document: Body) -> Content:
     return parse_document(json.dumps(document))[0]
-
-
-def _findings(document: Body, core: str) -> list[Finding]:
-    return lint_text(json.dumps(document), "document", core)
 
 
 def wish_summary(wish: Wish) -> dict[str, Any]:

@@ -8,7 +8,6 @@ they have not seen is refused.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +17,7 @@ from django.db import transaction
 from dashboard.choices import Verb
 from dashboard.engine.compile import CannotCompile, compile_document
 from dashboard.engine.content import Content, Kind
-from dashboard.engine.diff import Change, diff_contents
+from dashboard.engine.diff import Change, diff_contents, without_empty_lists
 from dashboard.engine.going_back import Rows, gone_back, note_rows, rows_of
 from dashboard.engine.linting import (
     PlacedFinding,
@@ -46,7 +45,6 @@ MAX_SUMMARY: Final = 200
 """Sentences that a revision keeps about what it changes; the whole difference is found from the documents."""
 
 MAX_COMMENT_CHARS: Final = 2000
-_EMPTY_LISTS: Final = re.compile(r'\[\]|\{"\w+":\[\](,"\w+":\[\])*\}')
 _ATTEMPTS: Final = 3            # while others write the same instance
 
 
@@ -138,7 +136,7 @@ class _Compiled:
         """Since the newest revision."""
         if self.is_published:
             return []
-        return _without_lists(diff_contents(_content(self.newest), _parsed(self.text, self.rows)))
+        return without_empty_lists(diff_contents(_content(self.newest), _parsed(self.text, self.rows)))
 
 
 def newest_revision(instance: Instance) -> Revision | None:
@@ -258,14 +256,14 @@ def preview_going_back(instance: Instance, revision: Revision) -> list[Change]:
     """What a rollback to `revision` would change of what the instance holds; for the newest one, a discard."""
     _of(instance, revision)
     old = load_content(instance)
-    return _without_lists(diff_contents(old, gone_back(old, _content(revision), staying_of(instance, revision.created_at))))
+    return without_empty_lists(diff_contents(old, gone_back(old, _content(revision), staying_of(instance, revision.created_at))))
 
 
 def revision_diff(revision: Revision, other: Revision | None = None) -> list[Change]:
     """What `revision` changed since `other`; by default since the one before it."""
     if other is None:
         other = Revision.objects.filter(instance=revision.instance_id, number__lt=revision.number).order_by("-number").first()
-    return _without_lists(diff_contents(_content(other), _content(revision)))
+    return without_empty_lists(diff_contents(_content(other), _content(revision)))
 
 
 def _fresh(instance: Instance) -> Instance:
@@ -329,7 +327,7 @@ def _taken(compiled: _Compiled, conflict: PortConflict) -> PlacedProblem:
 def _refuse_conflicts(compiled: _Compiled, expected_number: int | None, expected_version: int | None) -> None:
     if expected_number is not None and expected_number != compiled.number:
         seen = Revision.objects.filter(instance=compiled.instance, number=expected_number).first()
-        theirs = _without_lists(diff_contents(_content(seen), _content(compiled.newest)))
+        theirs = without_empty_lists(diff_contents(_content(seen), _content(compiled.newest)))
         raise PublishConflict(expected_number, compiled.number, theirs, compiled.changes())
     if expected_version is not None and expected_version != compiled.version:
         raise VersionConflict(expected_version, compiled.version)
@@ -375,16 +373,6 @@ def _write(
 def _summary(changes: list[Change]) -> list[str]:
     told = [change.text for change in changes[:MAX_SUMMARY]]
     return [*told, f"and {len(changes) - MAX_SUMMARY} more changes"] if len(changes) > MAX_SUMMARY else told
-
-
-def _without_lists(changes: list[Change]) -> list[Change]:
-    """Without lists that come and go empty, unless nothing else is to be told: their entries say it all."""
-    return [change for change in changes if change.what or not _is_of_empty_list(change)] or changes
-
-
-def _is_of_empty_list(change: Change) -> bool:
-    shown = change.after if change.before is None else change.before if change.after is None else None
-    return shown is not None and _EMPTY_LISTS.fullmatch(shown) is not None
 
 
 def _settle(compiled: _Compiled) -> bool:

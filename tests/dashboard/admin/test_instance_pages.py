@@ -91,7 +91,7 @@ def test_an_instance_that_is_not_there(as_vera: Client, address: str) -> None:
 
 
 def test_settings_are_saved_by_an_operator_and_not_by_a_viewer(as_olaf: Client, as_vera: Client, portal: Instance) -> None:
-    wanted = {"name": "edge-2", "note": "in Vienna", "enabled": "on", "version": portal.version}
+    wanted = {"name": "edge-2", "note": "in Vienna", "enabled": "on", "node": portal.node.pk, "version": portal.version}
     assert as_vera.post(page(portal), wanted).status_code == 403
     assert as_olaf.post(page(portal), wanted).status_code == 302
     portal.refresh_from_db()
@@ -148,7 +148,7 @@ def test_deleting_says_what_goes_and_needs_the_right(as_olaf: Client, as_vera: C
     address = reverse("admin:dashboard_instance_delete", args=[portal.pk])
     assert as_vera.get(address).status_code == 403
     shown = text(as_olaf, address)
-    for words in ("2 inbounds", "1 portals", "1 client "):
+    for words in ("2 inbounds", "1 portal", "1 client "):
         assert words in shown
     assert as_olaf.post(address).status_code == 302
     assert not Instance.objects.exists()
