@@ -18,13 +18,13 @@ from dashboard.admin.code_view import code_lines
 from dashboard.admin.instance_page import find_instance, may, must, show
 from dashboard.admin.links import instance_link
 from dashboard.engine.compile import CannotCompile
-from dashboard.engine.content import Body, Kind
+from dashboard.engine.content import LIST_PATHS, Body
 from dashboard.engine.parse import UnreadableDocument, parse_document, parse_entry
 from dashboard.engine.secrets import mask, restore
 from dashboard.services.editing import change_rest
 from dashboard.services.errors import ServiceError
 from dashboard.services.exporting import as_text, export_text
-from proxycore.api import Problem
+from proxycore.api import Problem, parse, parse_path, render_path
 
 JSON_TYPE: Final = "application/json"
 MAX_REST_CHARS: Final = 1024 * 1024
@@ -90,10 +90,13 @@ class RestForm(forms.Form):
 
 
 def rest(request: HttpRequest, pk: int) -> HttpResponse:
-    """What of the document has no table: as JSON, secrets masked. Masks that stay keep what is stored."""
+    """What of the document has no table: as JSON, secrets masked. Masks that stay keep what is stored.
+
+    `?field=` is a JSON path to show.
+    """
     must(request, "view_instance")
     instance = find_instance(pk)
-    initial = {"version": instance.version, "text": as_text(mask(instance.rest_document))}
+    initial: dict[str, Any] = {"version": instance.version, "text": as_text(mask(instance.rest_document))}
     form = RestForm(request.POST if request.method == "POST" else None, initial=initial)
     fault: Problem | None = None
     if request.method == "POST":
@@ -111,6 +114,10 @@ def rest(request: HttpRequest, pk: int) -> HttpResponse:
             else:
                 messages.success(request, "Saved.")
                 return HttpResponseRedirect(reverse("admin:dashboard_instance_rest", args=[instance.pk]))
+    elif wanted := request.GET.get("field", ""):
+        line, column = parse(initial["text"]).line_column(parse_path(wanted))
+        fault = Problem("warning", "text", line, column, wanted, f"this is {wanted}")
+        form.fields["text"].widget.attrs["data-line"] = line
     shown = code_lines(form["text"].value() or "", {fault.line: (fault.column, fault.message)}, around=3)[0] if fault else []
     return show(
         request, "rest.html", instance, title=f"Instance {instance.name}", tab="rest", form=form, lines=shown,
@@ -124,7 +131,7 @@ def _rest_of(text: str) -> Body:
     content, _ = parse_document(json.dumps(body), "text")
     for kind, entries in content.entries.items():
         if entries:
-            path = "reverse.portals" if kind is Kind.PORTAL else str(kind)
+            path = render_path(LIST_PATHS[kind])
             words = f"add this {kind} on its own tab, or import the document"
             raise UnreadableDocument([Problem("error", "text", 0, 0, path, words)])
     return body

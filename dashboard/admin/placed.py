@@ -35,4 +35,5 @@ def link_to(instance: Instance, placed: PlacedProblem | PlacedFinding) -> str:
         return client_link(placed.client_pk, placed.path)
     if placed.kind is not None and placed.pk is not None:
         return change_link(placed.kind, placed.pk, placed.path)
-    return page_link("admin:dashboard_instance_rest", instance.pk)
+    query = {"field": placed.path} if placed.path else {}
+    return page_link("admin:dashboard_instance_rest", instance.pk, **query)

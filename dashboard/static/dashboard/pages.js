@@ -62,3 +62,12 @@ document.querySelectorAll(".x-tabs").forEach((bar) => {        // the current ta
   const current = bar.querySelector("[aria-current]");
   if (current) bar.scrollLeft = current.offsetLeft - bar.offsetLeft - (bar.clientWidth - current.clientWidth) / 2;
 });
+
+document.querySelectorAll("textarea[data-line]").forEach((area) => {    // to the line that a finding is about
+  const before = area.value.split("\n").slice(0, area.dataset.line - 1);
+  const start = before.join("\n").length + (before.length ? 1 : 0);
+  const end = area.value.indexOf("\n", start);
+  area.focus({ preventScroll: true });
+  area.setSelectionRange(start, end < 0 ? area.value.length : end);
+  area.scrollTop = Math.max(0, before.length - 4) * parseFloat(getComputedStyle(area).lineHeight);
+});

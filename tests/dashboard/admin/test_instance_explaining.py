@@ -39,12 +39,19 @@ def test_a_question_that_is_none(as_vera: Client, portal: Instance) -> None:
 def test_findings_lead_to_what_causes_them(as_vera: Client, portal: Instance) -> None:
     document = json.loads(json.dumps(PORTAL))
     document["routing"]["rules"].append({"type": "field", "outboundTag": "hone"})
-    document["inbounds"][0]["port"] = 8081
-    document["inbounds"][1]["port"] = 10241
+    document["inbounds"][0]["port"], document["inbounds"][1]["port"] = 8081, 10241
+    document["log"] = {"loglevel": "lowd"}
     broken = import_new(json.dumps(document), name="broken", node=portal.node, by=None)[0]
     shown = as_vera.get(reverse("admin:dashboard_instance_problems", args=[broken.pk])).content.decode()
     assert "hone" in shown
     assert "routing.rules[1]" in shown
+    rule = RoutingRule.objects.get(instance=broken, outbound_tag="hone")
+    link = reverse("admin:dashboard_routingrule_change", args=[rule.pk]) + "?field=outboundTag"
+    assert f'href="{link}"' in shown
+    assert as_vera.get(link).status_code == 200
+    rest = reverse("admin:dashboard_instance_rest", args=[broken.pk]) + "?field=log.loglevel"
+    assert f'href="{rest}"' in shown
+    assert "this is log.loglevel" in as_vera.get(rest).content.decode()
     assert ID not in shown
 
 
