@@ -11,9 +11,9 @@ from django.http import HttpRequest
 
 from dashboard.admin.instance_page import count_entries, may, publication
 from dashboard.admin.links import instance_link, page_link
-from dashboard.engine.compile import CannotCompile
 from dashboard.models import Instance, Service
-from dashboard.services.linting import lint_instance
+from dashboard.services.errors import ServiceError
+from dashboard.services.publishing import review
 
 MAX_ROWS: Final = 50            # instances on the page; more are a link
 MAX_CHECKED: Final = 8          # instances that one look at the page checks; the others at the next look
@@ -78,13 +78,15 @@ def _key(instance: Instance) -> str:
 
 
 def _check(instance: Instance) -> tuple[int, int] | None:
-    """How many errors and warnings the linter finds; None: it is too large to look at in passing."""
+    """How many errors and warnings stand against it; None: it is too large to look at in passing."""
     if sum(count_entries(instance).values()) > MAX_CHECKED_ENTRIES:
         return None
     try:
-        severities = [placed.finding.severity for placed in lint_instance(instance)]
-    except CannotCompile:
+        found = review(instance)
+    except ServiceError:
         severities = ["error"]
+    else:
+        severities = [one.severity for one in found.problems] + [one.finding.severity for one in found.findings]
     known = (severities.count("error"), severities.count("warning"))
     cache.set(_key(instance), known, CACHE_S)
     return known

@@ -1,4 +1,4 @@
-"""What the linter says of an instance, each finding with the field that causes it."""
+"""What stands against an instance: what the data plane says, the linter, and the ports of its node, each with its field."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.urls import path
 from django.urls.resolvers import URLPattern
 
 from dashboard.admin.instance_page import find_instance, must, show
-from dashboard.admin.placed import shown_finding
-from dashboard.engine.compile import CannotCompile
-from dashboard.services.linting import lint_instance
+from dashboard.admin.placed import shown_finding, shown_problem
+from dashboard.services.errors import ServiceError
+from dashboard.services.publishing import review
 
 _ORDER: Final = ("error", "warning", "note")
 
@@ -24,9 +24,11 @@ def problems(request: HttpRequest, pk: int) -> HttpResponse:
     must(request, "view_instance")
     instance = find_instance(pk)
     try:
-        found = [shown_finding(instance, finding) for finding in lint_instance(instance)]
-    except CannotCompile as error:
+        looked = review(instance)
+    except ServiceError as error:
         title = f"Instance {instance.name}"
-        return show(request, "problems.html", instance, title=title, tab="problems", problem=str(error), status=409)
+        return show(request, "problems.html", instance, title=title, tab="problems", problem=error.message, status=409)
+    found = [shown_problem(instance, one) for one in looked.problems]
+    found += [shown_finding(instance, one) for one in looked.findings]
     found.sort(key=lambda one: _ORDER.index(one["severity"]))
     return show(request, "problems.html", instance, title=f"Instance {instance.name}", tab="problems", findings=found)
