@@ -171,9 +171,9 @@ def keyring() -> KeyRing:
 
     if settings.ENCRYPTION_KEYS:
         return _ring_of_texts(tuple(settings.ENCRYPTION_KEYS))
-    path = Path(settings.ENCRYPTION_KEY_FILE)
+    path: Path = settings.ENCRYPTION_KEY_FILE          # not taken apart: this is called for every value
     try:
-        found = path.stat()
+        found = os.stat(path)
     except FileNotFoundError:
         return load_or_create(path, nothing_is_encrypted)
     return _ring_of_file(path, found.st_ino, found.st_mtime_ns)

@@ -28,7 +28,7 @@ from dashboard.engine.linting import (
     place_findings,
     place_problems,
 )
-from dashboard.engine.parse import parse_document
+from dashboard.engine.parse import split_document
 from dashboard.engine.secrets import mask_entry
 from dashboard.models import Instance, Revision
 from dashboard.models.jsontext import read_object, write_json
@@ -387,7 +387,7 @@ def _content(revision: Revision | None) -> Content:
 
 
 def _parsed(text: str, rows: Rows) -> Content:
-    content, _ = parse_document(text)
+    content = split_document(text)
     note_rows(content, rows)
     return content
 

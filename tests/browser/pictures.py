@@ -22,10 +22,13 @@ DESKTOP, PHONE = (1280, 800), (390, 780)
 
 SEED = """
 from django.contrib.auth.models import User
+from dashboard.engine.content import Kind
 from dashboard.models import Node
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.importing import import_new
+from dashboard.services.editing import change_entry, create_entry
 from dashboard.services.instances import local_node
+from dashboard.services.publishing import publish
 ada = User.objects.get(username="ada")
 node, cellar = local_node(), Node.objects.create(name="cellar", note="behind NAT")
 def wish(name, host, port, public, carrier_port, **more):
@@ -36,7 +39,11 @@ def wish(name, host, port, public, carrier_port, **more):
 nas = carry_out(wish("home-nas", "192.168.1.10", 80, 8443, 10250), by=ada)
 carry_out(wish("ssh", "127.0.0.1", 22, 2222, 10251, instance=nas.instance, core="xrev"), by=ada)
 carry_out(wish("camera", "192.168.1.20", 554, 8554, 10252, core="xrev", far_node=cellar), by=ada)
-import_new(open("examples/portal.json").read(), name="demo", node=node, by=ada)
+demo, _ = import_new(open("examples/portal.json").read(), name="demo", node=node, by=ada)
+publish(demo, by=ada, comment="the first one", accept_warnings=True)
+entry = demo.inbounds.get(tag="external")
+change_entry(entry, {**entry.entry, "port": 8081}, by=ada)
+direct = create_entry(demo, Kind.OUTBOUND, {"tag": "direct", "protocol": "freedom"}, by=ada)
 """
 
 
@@ -60,6 +67,7 @@ PICTURES = (
     Picture("instance", "/admin/dashboard/instance/1/change/", "text=How connections go"),
     Picture("explain", "/admin/dashboard/instance/1/explain/?host=192.168.1.10&port=80&network=tcp&inbound=home-nas-entry",
             ".x-verdict"),
+    Picture("publish", "/admin/dashboard/instance/4/publish/", "text=Publish as revision 2"),
     Picture("instance-phone", "/admin/dashboard/instance/1/change/", "text=How connections go", PHONE, dark=True),
 )
 
