@@ -25,7 +25,7 @@ from dashboard.admin.publishing import publishing_urls
 from dashboard.admin_base import ModelAdmin, display
 from dashboard.choices import Role
 from dashboard.engine.content import Kind
-from dashboard.models import Credential, Instance, Revision
+from dashboard.models import Credential, Instance, Revision, Service
 from dashboard.services.cloning import clone_instance
 from dashboard.services.errors import ServiceError
 from dashboard.services.instances import change_instance, create_instance, delete_instance, local_node
@@ -179,6 +179,7 @@ class InstanceAdmin(ModelAdmin):
             request, "delete.html", instance, title=f"Instance {instance.name}", counts=counts,
             goes=[(str(kind) if number == 1 else f"{kind}s", number) for kind, number in counts.items() if number],
             clients=Credential.objects.filter(inbound__instance=instance).count(),
+            services=Service.objects.filter(instance=instance).count(),
             revisions=Revision.objects.filter(instance=instance).count(),
         )
 

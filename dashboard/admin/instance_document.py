@@ -44,7 +44,8 @@ def document(request: HttpRequest, pk: int) -> HttpResponse:
     instance = find_instance(pk)
     with_secrets = "secrets" in request.GET
     if with_secrets:
-        refused = ask_for_secrets(request)
+        here = reverse("admin:dashboard_instance_document", args=[instance.pk])
+        refused = ask_for_secrets(request, f"{here}?secrets=1")
         if refused is not None:
             return refused
     try:
@@ -64,12 +65,15 @@ def document(request: HttpRequest, pk: int) -> HttpResponse:
     return answer
 
 
-def ask_for_secrets(request: HttpRequest) -> HttpResponse | None:
-    """None if this person may see secrets now; else the answer. Raises PermissionDenied."""
+def ask_for_secrets(request: HttpRequest, following: str) -> HttpResponse | None:
+    """None if this person may see secrets now; else the answer, which asks for the password and goes on to the page `following`.
+
+    (Not to a download: the page with the password would stay.) Raises PermissionDenied.
+    """
     if not may(request, "reveal_secrets"):
         raise PermissionDenied
     if not has_recent_password(request):
-        return HttpResponseRedirect(confirm_url(request.get_full_path()))
+        return HttpResponseRedirect(confirm_url(following))
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
@@ -17,7 +18,7 @@ from dashboard.admin.links import add_link, change_link, instance_link, list_lin
 from dashboard.admin_base import Select, Switch, Textarea, TextInput
 from dashboard.engine.content import Kind
 from dashboard.engine.picture import Chip, picture
-from dashboard.models import Instance, Node
+from dashboard.models import Instance, Node, Service
 from dashboard.services.errors import ServiceError
 from dashboard.services.instances import change_instance
 from dashboard.services.storing import MODELS, load_content
@@ -147,9 +148,17 @@ def _overview(request: HttpRequest, instance: Instance, tab: str) -> HttpRespons
         request, "overview.html", instance, title=f"Instance {instance.name}", tab=tab, counts=counts, form=form, picture=drawn,
         lanes=[_linked(lane.entries, lane.target, lane) for lane in drawn.lanes] if drawn else [],
         default=_chip(drawn.default) if drawn else None, is_empty=not any(counts.values()),
-        expose_link=_expose_link(request, instance),
+        expose_link=_expose_link(request, instance), services=_services(request, instance),
         status=400 if form.errors else 200,
     )
+
+
+def _services(request: HttpRequest, instance: Instance) -> list[tuple[str, str, str]]:
+    """(name, what it leads to, its page) of those on either side of which this instance is."""
+    if not may(request, "view_service"):
+        return []
+    rows = Service.objects.filter(Q(instance=instance) | Q(far_instance=instance)).defer("far_document")
+    return [(row.name, row.target, page_link("admin:dashboard_service_change", row.pk)) for row in rows]
 
 
 def _expose_link(request: HttpRequest, instance: Instance) -> str:

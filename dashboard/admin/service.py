@@ -101,13 +101,17 @@ def core_title(service: Service) -> str:
     return core.title if core is not None else service.core
 
 
+def _page_with_secrets(service: Service) -> str:
+    return f"{reverse('admin:dashboard_service_change', args=[service.pk])}?secrets=1"
+
+
 def service_page(request: HttpRequest, pk: str) -> HttpResponse:
     must(request, "view_service", "view_instance")
     service = find_service(pk)
     fresh = is_fresh(request, service)
     wants_secrets = "secrets" in request.GET
     if wants_secrets and not fresh:
-        refused = ask_for_secrets(request)
+        refused = ask_for_secrets(request, _page_with_secrets(service))
         if refused is not None:
             return refused
         record(request.user, Verb.REVEALED, service, instance=service.instance, note="the far side's file")
@@ -133,7 +137,7 @@ def far_file(request: HttpRequest, pk: int) -> HttpResponse:
     must(request, "view_service")
     service = find_service(pk)
     if not is_fresh(request, service):
-        refused = ask_for_secrets(request)
+        refused = ask_for_secrets(request, _page_with_secrets(service))
         if refused is not None:
             return refused
     record(request.user, Verb.EXPORTED, service, instance=service.instance, note="the far side's file")

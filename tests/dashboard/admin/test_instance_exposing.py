@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from dashboard.accounts.stepup import confirm_url
 from dashboard.admin.service import _FRESH
 from dashboard.engine.secrets import MASK
 from dashboard.models import AuditEntry, Instance, Node, Service
@@ -119,3 +120,20 @@ def test_services_are_listed_and_taken_down(as_olaf: Client, as_vera: Client, gi
     assert "stops working" in as_olaf.get(address).content.decode()
     assert as_olaf.post(address).status_code == 302
     assert not Service.objects.exists()
+
+
+def test_the_instance_names_its_services(as_olaf: Client, given: dict[str, Any]) -> None:
+    service = made(as_olaf, given)
+    overview = as_olaf.get(reverse("admin:dashboard_instance_change", args=[service.instance_id])).content.decode()
+    assert f'href="{page(service)}"' in overview
+    shown = as_olaf.get(reverse("admin:dashboard_instance_delete", args=[service.instance_id])).content.decode()
+    assert "1 service, with the file of the far side" in shown
+
+
+def test_after_the_password_comes_the_page_and_not_a_download(as_ada: Client, given: dict[str, Any]) -> None:
+    service = made(as_ada, given)
+    session = as_ada.session
+    session[_FRESH] = {}
+    session.save()
+    asked = as_ada.get(reverse("admin:dashboard_service_file", args=[service.pk]))
+    assert asked.headers["Location"] == confirm_url(f"{page(service)}?secrets=1")
