@@ -22,13 +22,18 @@ _FOR_ADMINS: Final = ("dashboard.reveal_secrets", "auth.", "axes.")
 
 
 class RolePermission(BasePermission):
-    """A view names its model by its queryset, and other rights by `needs`: by its action's name, else for all."""
+    """A view names its model by its queryset, and other rights by `needs`: by its action's name, else for all.
+
+    `reads` are actions that change nothing although they are posted ("*": all of the view's).
+    """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         user = request.user
         if not user.is_authenticated:
             return False
-        return all(user.has_perm(right) and _token_may(request, right) for right in _rights(request, view))
+        reads = getattr(view, "reads", ())
+        is_reading = request.method in SAFE_METHODS or "*" in reads or getattr(view, "action", None) in reads
+        return all(user.has_perm(right) and _token_may(request, right, is_reading) for right in _rights(request, view))
 
 
 def _rights(request: Request, view: APIView) -> list[str]:
@@ -42,7 +47,7 @@ def _rights(request: Request, view: APIView) -> list[str]:
     return [f"{model._meta.app_label}.{ACTION_OF.get(request.method or 'GET', 'change')}_{model._meta.model_name}"]
 
 
-def _token_may(request: Request, right: str) -> bool:
+def _token_may(request: Request, right: str, is_reading: bool) -> bool:
     """Whether the token's scope reaches that far; a session has no scope."""
     token = token_of(request)
     if token is None or token.scope == TokenScope.ADMIN:
@@ -50,7 +55,7 @@ def _token_may(request: Request, right: str) -> bool:
     if right.startswith(_FOR_ADMINS):
         return False
     looks = right.rpartition(".")[2].startswith("view_")
-    return looks and request.method in SAFE_METHODS if token.scope == TokenScope.READ else True
+    return looks and is_reading if token.scope == TokenScope.READ else True
 
 
 def may_see_secrets(request: Request) -> bool:
@@ -66,9 +71,9 @@ class OfToken:
 
     instance_path: ClassVar[str] = "instance"
 
-    def limited(self, rows: QuerySet[Any], request: Request) -> QuerySet[Any]:
+    def limited(self, rows: QuerySet[Any], request: Request, path: str = "") -> QuerySet[Any]:
         token = token_of(request)
         if token is None:
             return rows
         mine = list(token.instances.values_list("pk", flat=True))
-        return rows.filter(**{f"{self.instance_path}__in": mine}) if mine else rows
+        return rows.filter(**{f"{path or self.instance_path}__in": mine}) if mine else rows

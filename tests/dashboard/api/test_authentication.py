@@ -55,7 +55,8 @@ def test_tokens_that_are_no_longer_good_are_refused(token: tuple[ApiToken, str],
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer", "Bearer x", "Bearer xrev_", "Bearer xrev_{prefix}_wrong", "Bearer {text}x", "Bearer \xff\x00"])
+    "header", ["Bearer", "Bearer x", "Bearer xrev_", "Bearer xrev_{prefix}_wrong", "Bearer {text}x", "Bearer \xff\x00"]
+)
 def test_anything_else_is_refused_in_the_same_words(token: tuple[ApiToken, str], header: str) -> None:
     row, text = token
     with pytest.raises(AuthenticationFailed, match="not known, was revoked, or has expired"):

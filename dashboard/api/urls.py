@@ -1,0 +1,33 @@
+"""Addresses below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from dashboard.api import documents, entries, viewsets
+
+router = SimpleRouter(use_regex_path=False)
+router.register("nodes", viewsets.NodeViewSet)
+router.register("instances", viewsets.InstanceViewSet)
+router.register("instances", documents.DocumentViewSet, basename="document")
+router.register("inbounds", entries.InboundViewSet)
+router.register("credentials", entries.CredentialViewSet)
+router.register("outbounds", entries.OutboundViewSet)
+router.register("portals", entries.PortalViewSet)
+router.register("bridges", entries.BridgeViewSet)
+router.register("rules", entries.RuleViewSet)
+router.register("balancers", entries.BalancerViewSet)
+router.register("certificates", viewsets.CertificateViewSet)
+router.register("tokens", viewsets.TokenViewSet)
+router.register("revisions", documents.RevisionViewSet)
+router.register("audit", viewsets.AuditViewSet)
+
+app_name = "api"
+urlpatterns = [
+    path("lint/", documents.LintView.as_view(), name="lint"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    path("", include(router.urls)),
+]
