@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path
+from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.text import Truncator
 
@@ -94,7 +94,8 @@ def revision_page(request: HttpRequest, pk: str) -> HttpResponse:
     revision = find_revision(pk)
     with_secrets = "secrets" in request.GET
     if with_secrets:
-        refused = ask_for_secrets(request)
+        here = reverse("admin:dashboard_revision_change", args=[revision.pk])
+        refused = ask_for_secrets(request, f"{here}?secrets=1")
         if refused is not None:
             return refused
     text = export_revision(revision, by=request.user, masked=not with_secrets)
