@@ -19,6 +19,7 @@ MAX_HOST_CHARS = 255
 _METHODS = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"PATCH ", b"TRACE ")
 _LONGEST_METHOD = max(map(len, _METHODS))
 _MAX_PORT_DIGITS = 5
+_MAX_PORT = 65535
 
 
 def sniff_http(data: bytes | bytearray) -> Verdict:
@@ -56,7 +57,7 @@ def host_of(text: str) -> str | None:
     host, colon, port = text.rpartition(":")
     if not colon or "]" in port or isinstance(parse_host(text), IPv6Address):       # no port
         host = text
-    elif not (port.isascii() and port.isdigit() and len(port) <= _MAX_PORT_DIGITS):
+    elif not (port.isascii() and port.isdigit() and len(port) <= _MAX_PORT_DIGITS and int(port) <= _MAX_PORT):
         return None
     host = host.removeprefix("[").removesuffix("]")
     if not host or len(host) > MAX_HOST_CHARS or any(character <= " " or character >= "\x7f" for character in host):

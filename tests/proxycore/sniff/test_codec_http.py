@@ -49,7 +49,8 @@ def test_a_head_with_too_many_lines_is_given_up() -> None:
 
 @pytest.mark.parametrize(("text", "host"), [
     ("a.example", "a.example"), ("A.example:80", "a.example"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("::1", "::1"),
-    ("1.2.3.4:80", "1.2.3.4"), ("", None), (":80", None), ("a:b", None), ("a:999999", None), ("a b", None), ("\xe9", None),
+    ("1.2.3.4:80", "1.2.3.4"), ("", None), (":80", None), ("a:b", None), ("a:999999", None),
+    ("a:65535", "a"), ("a:65536", None), ("a b", None), ("\xe9", None),
     ("x" * 256, None),
 ])  # fmt: skip
 def test_a_host_is_told_from_its_port(text: str, host: str | None) -> None:
