@@ -33,8 +33,8 @@ class Web(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, pair: Pair | None) -> None:
-        super().__init__((LOCALHOST, 0), _Handler)
+    def __init__(self, pair: Pair | None, host: str, port: int) -> None:
+        super().__init__((host, port), _Handler)
         self.asked: list[str] = []
         self.scheme = "http"
         if pair is not None:
@@ -59,9 +59,9 @@ def _context(pair: Pair) -> ssl.SSLContext:
 
 
 @contextmanager
-def web_server(pair: Pair | None = None) -> Iterator[Web]:
-    """Over TLS with `pair`."""
-    with Web(pair) as web:
+def web_server(pair: Pair | None = None, host: str = LOCALHOST, port: int = 0) -> Iterator[Web]:
+    """Over TLS with `pair`. Port 0: one that is free."""
+    with Web(pair, host, port) as web:
         thread = threading.Thread(target=web.serve_forever, name="web", daemon=True)
         thread.start()
         try:
