@@ -23,9 +23,13 @@ EXIT_BAD_DOCUMENT: Final = 23
 
 DEFAULT_DRAIN_S: Final = 5.0
 
+_NO_PLUGINS: Final = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
+"""Else pydantic looks through every package that is installed for plugins, which takes a good part of a start."""
+
 
 def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
     """Run the command `argv` (without the program's name); the exit code."""
+    os.environ.setdefault(*_NO_PLUGINS)
     arguments = _parser(prog).parse_args(argv)
     if arguments.command == "lint":
         from proxycore.document.lint.command import lint_files

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 from proxycore.destination import Destination, IPAddress, Network, Request
 from proxycore.dns.address import DNS_PORT, HTTPS_PORT
@@ -17,11 +18,9 @@ from proxycore.dns.dispatched import DispatchedDial
 from proxycore.dns.dns import AddressFilter, Dns, Habits, Listed
 from proxycore.dns.exchange import DatagramsThenStream, Exchange, Line, LineExchange
 from proxycore.dns.hosts import HostEntry, Hosts, system_entries
-from proxycore.dns.https import HttpsExchange
 from proxycore.dns.links import Link, PacketLink, StreamLink
 from proxycore.dns.routes import reachable_families
 from proxycore.dns.server import RemoteServer, Server, SystemServer
-from proxycore.document.dns import DnsSection, DnsShape, ServerShape
 from proxycore.errors import ConfigError
 from proxycore.net.resolve import Resolve
 from proxycore.net.wheel import Wheel
@@ -29,8 +28,10 @@ from proxycore.protocols.base import Dial, Dispatcher
 from proxycore.routing.addresses import AddressCondition
 from proxycore.routing.domains import DomainCondition, parse_domain
 from proxycore.stream import Stream
-from proxycore.transport.tls import TlsClient
-from proxycore.transport.tls_settings import TlsSettings
+
+if TYPE_CHECKING:
+    from proxycore.document.dns import DnsSection, DnsShape, ServerShape
+    from proxycore.transport.tls import TlsClient
 
 LOCAL_NAMES = (
     "regexp:^[^.]+$", "domain:local", "domain:localdomain", "domain:localhost", "domain:lan", "domain:home.arpa",
@@ -133,6 +134,10 @@ def _exchange(entry: ServerShape, subnet: IPAddress | None, tag: str, path: str,
         return Destination(network, address.host, address.port or entry.port or default_port)
 
     if address.way == "https":
+        from proxycore.dns.https import HttpsExchange  # the code of TLS takes long to import
+        from proxycore.transport.tls import TlsClient
+        from proxycore.transport.tls_settings import TlsSettings
+
         server = target("tcp", HTTPS_PORT)
         tls = TlsClient(TlsSettings(), path, around.wheel, _HTTPS_ALPN)
         return HttpsExchange(

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from proxycore.balancing.balancer import BalancerPlan
 from proxycore.destination import IPAddress
-from proxycore.document.dns import DnsSection
 from proxycore.document.log import Log
 from proxycore.document.outbound import Mux
 from proxycore.document.places import parse_path
@@ -20,12 +19,16 @@ from proxycore.document.report import Report
 from proxycore.document.reverse import Dialect
 from proxycore.document.stream_settings import PLAIN, StreamSettings
 from proxycore.net.unix import UnixAddress
-from proxycore.observatory.settings import Observed
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
 from proxycore.routing.ports import PortRange
 from proxycore.routing.router import DomainStrategy, Router
 from proxycore.routing.rule import Rule
-from proxycore.sniff.policy import SniffPolicy
+
+if TYPE_CHECKING:
+    from proxycore.balancing.balancer import BalancerPlan
+    from proxycore.document.dns import DnsSection
+    from proxycore.observatory.settings import Observed
+    from proxycore.sniff.policy import SniffPolicy
 
 
 @dataclass(frozen=True, slots=True)

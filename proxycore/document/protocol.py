@@ -19,13 +19,13 @@ KNOWN_OUTBOUNDS = (
 
 def find_inbound(name: str, protocols: Mapping[str, ProtocolSpec]) -> ProtocolSpec:
     """The protocol with an inbound that is called `name`, in any letter case. Raises ValueError with one sentence."""
-    run = [one for one, spec in protocols.items() if spec.inbound is not None]
+    run = [one for one, spec in protocols.items() if spec.load_inbound is not None]
     return _find(name, protocols, run, KNOWN_INBOUNDS, "inbound")
 
 
 def find_outbound(name: str, protocols: Mapping[str, ProtocolSpec]) -> ProtocolSpec:
     """The same for outbounds."""
-    run = [one for one, spec in protocols.items() if spec.outbound is not None]
+    run = [one for one, spec in protocols.items() if spec.load_outbound is not None]
     return _find(name, protocols, run, KNOWN_OUTBOUNDS, "outbound")
 
 

@@ -1,22 +1,20 @@
-"""Reads the sections of a document one entry at a time, so that one that is wrong does not hide the others."""
+"""Reads the sections of a document one entry at a time, so that one that is wrong does not hide the others.
+
+The models of sections that few documents have are imported where they are read: making a model takes its time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from proxycore.balancing.balancer import BalancerPlan
-from proxycore.balancing.least_load import LeastLoadSettings
-from proxycore.document.balancers import BalancerShape, LeastLoadShape, NoSettingsShape
-from proxycore.document.dns import DnsSection, read_dns
 from proxycore.document.entries import ASSETS
 from proxycore.document.inbound import ENVIRON, InboundShape
 from proxycore.document.jsonc import Loc
 from proxycore.document.listening import listened_ports
 from proxycore.document.log import Log
 from proxycore.document.model import Bridge, Inbound, Outbound, Portal
-from proxycore.document.observatory import BurstShape, ObservatoryShape
 from proxycore.document.outbound import OutboundShape
 from proxycore.document.places import render_path
 from proxycore.document.protocol import find_inbound, find_outbound
@@ -26,9 +24,14 @@ from proxycore.document.routing import RoutingShape, RuleShape
 from proxycore.document.shape import ModelT, field_of, read
 from proxycore.document.stream_settings import PLAIN, check_stream
 from proxycore.geodata.assets import Assets
-from proxycore.observatory.settings import Observed
 from proxycore.protocols.base import ProtocolSpec, Settings
 from proxycore.routing.router import DomainStrategy
+
+if TYPE_CHECKING:
+    from proxycore.balancing.balancer import BalancerPlan
+    from proxycore.document.dns import DnsSection
+    from proxycore.document.observatory import BurstShape, ObservatoryShape
+    from proxycore.observatory.settings import Observed
 
 
 @dataclass(slots=True)
@@ -81,11 +84,17 @@ class SectionReader:
                 found.outbounds[number] = outbound
         self._reverse(found)
         if "dns" in self._sections:
+            from proxycore.document.dns import read_dns
+
             found.dns = read_dns(self._sections["dns"], self._report, self._context)
         self._routing(found)
         if "observatory" in self._sections:
+            from proxycore.document.observatory import ObservatoryShape
+
             found.observatory = self._read(ObservatoryShape, self._sections["observatory"], ("observatory",))
         if "burstObservatory" in self._sections:
+            from proxycore.document.observatory import BurstShape
+
             found.burst = self._read(BurstShape, self._sections["burstObservatory"], ("burstObservatory",))
         return found
 
@@ -184,6 +193,9 @@ class SectionReader:
                 found.balancers[number] = plan
 
     def _balancer(self, entry: object, loc: Loc) -> BalancerPlan | None:
+        from proxycore.balancing.least_load import LeastLoadSettings
+        from proxycore.document.balancers import BalancerShape, LeastLoadShape, NoSettingsShape
+
         shape = self._read(BalancerShape, entry, loc)
         if shape is None:
             return None

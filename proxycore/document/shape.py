@@ -30,7 +30,7 @@ class Shape(BaseModel):
     `not_run` names keys that Xray knows and we do not run, `no_effect` those that do nothing; the values say why.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, alias_generator=to_camel, defer_build=True)
 
     not_run: ClassVar[Mapping[str, str]] = {}
     no_effect: ClassVar[Mapping[str, str]] = {}

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from proxycore.balancing.balancer import Balancer, BalancerPlan
 from proxycore.balancing.observation import Observations
 from proxycore.balancing.strategy import Choice, Roll
-from proxycore.observatory.burst import BurstObservatory
 from proxycore.observatory.observer import Observer, Surroundings
 from proxycore.observatory.settings import BurstSettings, Observed
-from proxycore.observatory.simple import SimpleObservatory
 
 
 class Balancing:
@@ -68,6 +66,11 @@ class Balancing:
 
 def make_observatory(settings: Observed, around: Surroundings) -> Observer:
     """Not started yet. Raises: ConfigError, TLS cannot be used here."""
+    # Imported here: most documents have no observatory, and a start is not to wait for the code of one.
     if isinstance(settings, BurstSettings):
+        from proxycore.observatory.burst import BurstObservatory
+
         return BurstObservatory(settings, around)
+    from proxycore.observatory.simple import SimpleObservatory
+
     return SimpleObservatory(settings, around)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxycore.balancing.balancer import select
 from proxycore.balancing.observation import Observations
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
-from proxycore.observatory.probe import OnResult, Probe, ProbeDial, Prober, ProbeResult
 from proxycore.protocols.base import Outbound
 from proxycore.transport.chain import ChainedDial
+
+if TYPE_CHECKING:
+    from proxycore.observatory.probe import OnResult, Probe, ProbeDial, Prober, ProbeResult
 
 _log = logging.getLogger("xrev.observatory")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -23,7 +24,7 @@ from proxycore.stream import PacketStream, Stream
 class Settings(BaseModel):
     """Base of every settings model. Keys that a model does not know are kept, and reported by the document reader."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True)
+    model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True, defer_build=True)
 
     def provides_outbound_tags(self) -> Sequence[str]:
         """Tags that rules may send to besides those of outbounds and portals: of tunnels that this inbound's clients open."""
@@ -189,16 +190,28 @@ class OutboundSide:
     build: Callable[[Any, OutboundContext], Outbound]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProtocolSpec:
-    """One protocol. `name` is how we write it; `aliases` are the other names that cores use for it."""
+    """One protocol. `name` is how we write it; `aliases` are the other names that cores use for it.
+
+    A side is imported when it is first asked for (`load_inbound`, `load_outbound`), so that a process starts with the code of
+    those protocols alone that its document names.
+    """
 
     name: str
     title: str
     is_carrier: bool = False            # its connections lead from core to core, and may carry many sessions
     aliases: Sequence[str] = ()
-    inbound: InboundSide | None = None
-    outbound: OutboundSide | None = None
+    load_inbound: Callable[[], InboundSide] | None = None
+    load_outbound: Callable[[], OutboundSide] | None = None
+
+    @cached_property
+    def inbound(self) -> InboundSide | None:
+        return None if self.load_inbound is None else self.load_inbound()
+
+    @cached_property
+    def outbound(self) -> OutboundSide | None:
+        return None if self.load_outbound is None else self.load_outbound()
 
 
 __all__ = [

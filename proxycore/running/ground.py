@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Container, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from proxycore.destination import Destination, IPAddress, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
@@ -18,11 +18,13 @@ from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Names, Outbound
 from proxycore.resolving import Resolving
-from proxycore.reverse.portal import Portal
 from proxycore.routing.resolution import Resolution
 from proxycore.routing.router import Router
 from proxycore.running.listen_key import ListenKey
 from proxycore.stream import NULL_STREAM, PacketStream, Stream
+
+if TYPE_CHECKING:
+    from proxycore.reverse.portal import Portal
 
 
 class Leaving(Protocol):

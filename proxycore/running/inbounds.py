@@ -19,7 +19,6 @@ from proxycore.running.ground import Ground
 from proxycore.running.listen_key import ListenKey
 from proxycore.running.listeners import Served
 from proxycore.running.matching import Key, keyed, match
-from proxycore.sniff.dispatching import SniffingDispatcher
 from proxycore.transport.base import ServerLayer
 from proxycore.transport.sockopt import Sockopt
 from proxycore.transport.stack import server_layers, through_server
@@ -86,6 +85,8 @@ def prepare_inbounds(
 def _dispatcher(entry: model.Inbound, ground: Ground) -> InboundDispatcher:
     if entry.sniffing is None:
         return ground.inbound_dispatcher
+    from proxycore.sniff.dispatching import SniffingDispatcher  # a start without sniffing is not to wait for it
+
     sniffing = SniffingDispatcher(ground.dispatcher, entry.sniffing, ground.poller)
     return InboundDispatcher(sniffing, ground.poller, ground.wheel)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from proxycore.destination import IPAddress, Request
 from proxycore.dns.answer import Answer, Families
 from proxycore.dns.build import Ways, build_dns
 from proxycore.dns.dns import Dns
-from proxycore.document.dns import DnsSection
 from proxycore.net.dial import Dialer
 from proxycore.net.resolve import Strategy, resolve
 from proxycore.running.change import Change, Phase
 from proxycore.running.ground import Ground
+
+if TYPE_CHECKING:
+    from proxycore.document.dns import DnsSection
 
 LAST_QUESTIONS_S = 30.0
 """How long questions that are under way may still be answered when the section has changed."""

@@ -1,4 +1,7 @@
-"""The layers of one `streamSettings`, put together. Without any, nothing stands between socket and protocol."""
+"""The layers of one `streamSettings`, put together. Without any, nothing stands between socket and protocol.
+
+A layer is imported by the first entry that has it: a start is not to wait for what the document does not name.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,6 @@ from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dial
 from proxycore.stream import Stream
 from proxycore.transport.base import ClientLayer, ServerLayer, Then
-from proxycore.transport.httpupgrade import HttpUpgradeClient, HttpUpgradeServer
-from proxycore.transport.proxy_protocol import ProxyProtocolServer
-from proxycore.transport.raw_http_header import RawHeaderClient, RawHeaderServer
-from proxycore.transport.tls import DEFAULT_ALPN, TlsClient, TlsServer
-from proxycore.transport.websocket import WebSocketClient, WebSocketServer
 
 _HTTP_ALPN = ("http/1.1",)
 
@@ -26,15 +24,25 @@ def server_layers(settings: StreamSettings, path: str, wheel: Wheel) -> list[Ser
     """From the socket up. `path` is that of the inbound. Raises: ConfigError."""
     layers: list[ServerLayer] = []
     if settings.accepts_proxy_protocol:
+        from proxycore.transport.proxy_protocol import ProxyProtocolServer
+
         layers.append(ProxyProtocolServer(wheel))
     if settings.security == "tls":
+        from proxycore.transport.tls import TlsServer
+
         layers.append(TlsServer(settings.tls_settings, f"{path}.streamSettings.tlsSettings", wheel))
     trusted = settings.sockopt.trusted_x_forwarded_for
     if settings.network == "ws":
+        from proxycore.transport.websocket import WebSocketServer
+
         layers.append(WebSocketServer(settings.ws_settings, wheel, trusted))
     elif settings.network == "httpupgrade":
+        from proxycore.transport.httpupgrade import HttpUpgradeServer
+
         layers.append(HttpUpgradeServer(settings.httpupgrade_settings, wheel, trusted))
     elif settings.raw_settings.header.type == "http":
+        from proxycore.transport.raw_http_header import RawHeaderServer
+
         layers.append(RawHeaderServer(settings.raw_settings.header, wheel, Random()))
     return layers
 
@@ -44,14 +52,22 @@ def client_layers(settings: StreamSettings, path: str, wheel: Wheel) -> list[Cli
     layers: list[ClientLayer] = []
     server_name = ""
     if settings.security == "tls":
+        from proxycore.transport.tls import DEFAULT_ALPN, TlsClient
+
         server_name = settings.tls_settings.server_name
         alpn = DEFAULT_ALPN if settings.network == "raw" else _HTTP_ALPN
         layers.append(TlsClient(settings.tls_settings, f"{path}.streamSettings.tlsSettings", wheel, alpn))
     if settings.network == "ws":
+        from proxycore.transport.websocket import WebSocketClient
+
         layers.append(WebSocketClient(settings.ws_settings, wheel, server_name))
     elif settings.network == "httpupgrade":
+        from proxycore.transport.httpupgrade import HttpUpgradeClient
+
         layers.append(HttpUpgradeClient(settings.httpupgrade_settings, wheel, server_name))
     elif settings.raw_settings.header.type == "http":
+        from proxycore.transport.raw_http_header import RawHeaderClient
+
         layers.append(RawHeaderClient(settings.raw_settings.header, wheel, Random()))
     return layers
 

@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from proxycore.errors import ConfigError
 from proxycore.transport.tls_settings import CertificateSettings
 
@@ -118,6 +115,9 @@ def _as_file(data: bytes) -> Iterator[str]:
 
 def names_of(chain: bytes, path: str) -> frozenset[str]:
     """The DNS names and the common name of the first certificate, in lower case. Raises: ConfigError."""
+    from cryptography import x509  # takes long to import, and clients do without it
+    from cryptography.x509.oid import NameOID
+
     try:
         certificate = x509.load_pem_x509_certificate(chain)
         names = [str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

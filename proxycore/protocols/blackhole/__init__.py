@@ -1,12 +1,18 @@
 """blackhole (newer name: block): what is sent here ends."""
 
 from proxycore.protocols.base import OutboundSide, ProtocolSpec
-from proxycore.protocols.blackhole.outbound import BlackholeOutbound
-from proxycore.protocols.blackhole.settings import BlackholeSettings
+
+
+def _outbound() -> OutboundSide:
+    from proxycore.protocols.blackhole.outbound import BlackholeOutbound
+    from proxycore.protocols.blackhole.settings import BlackholeSettings
+
+    return OutboundSide(settings=BlackholeSettings, build=BlackholeOutbound)
+
 
 PROTOCOL = ProtocolSpec(
     name="blackhole",
     title="Block",
     aliases=("block",),
-    outbound=OutboundSide(settings=BlackholeSettings, build=BlackholeOutbound),
+    load_outbound=_outbound,
 )

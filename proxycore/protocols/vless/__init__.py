@@ -10,14 +10,26 @@
 from __future__ import annotations
 
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec
-from proxycore.protocols.vless.inbound import VlessInbound
-from proxycore.protocols.vless.outbound import VlessOutbound
-from proxycore.protocols.vless.settings import VlessInboundSettings, VlessOutboundSettings
+
+
+def _inbound() -> InboundSide:
+    from proxycore.protocols.vless.inbound import VlessInbound
+    from proxycore.protocols.vless.settings import VlessInboundSettings
+
+    return InboundSide(settings=VlessInboundSettings, build=VlessInbound)
+
+
+def _outbound() -> OutboundSide:
+    from proxycore.protocols.vless.outbound import VlessOutbound
+    from proxycore.protocols.vless.settings import VlessOutboundSettings
+
+    return OutboundSide(settings=VlessOutboundSettings, build=VlessOutbound)
+
 
 PROTOCOL = ProtocolSpec(
     name="vless",
     title="VLESS",
     is_carrier=True,
-    inbound=InboundSide(VlessInboundSettings, VlessInbound),
-    outbound=OutboundSide(VlessOutboundSettings, VlessOutbound),
+    load_inbound=_inbound,
+    load_outbound=_outbound,
 )

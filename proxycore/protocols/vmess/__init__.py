@@ -9,14 +9,26 @@
 from __future__ import annotations
 
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec
-from proxycore.protocols.vmess.inbound import VmessInbound
-from proxycore.protocols.vmess.outbound import VmessOutbound
-from proxycore.protocols.vmess.settings import VmessInboundSettings, VmessOutboundSettings
+
+
+def _inbound() -> InboundSide:
+    from proxycore.protocols.vmess.inbound import VmessInbound
+    from proxycore.protocols.vmess.settings import VmessInboundSettings
+
+    return InboundSide(settings=VmessInboundSettings, build=VmessInbound)
+
+
+def _outbound() -> OutboundSide:
+    from proxycore.protocols.vmess.outbound import VmessOutbound
+    from proxycore.protocols.vmess.settings import VmessOutboundSettings
+
+    return OutboundSide(settings=VmessOutboundSettings, build=VmessOutbound)
+
 
 PROTOCOL = ProtocolSpec(
     name="vmess",
     title="VMess",
     is_carrier=True,
-    inbound=InboundSide(VmessInboundSettings, VmessInbound),
-    outbound=OutboundSide(VmessOutboundSettings, VmessOutbound),
+    load_inbound=_inbound,
+    load_outbound=_outbound,
 )
