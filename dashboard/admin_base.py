@@ -6,6 +6,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultiple,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -14,6 +15,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+Checkboxes = UnfoldAdminCheckboxSelectMultiple
 NumberInput = UnfoldAdminIntegerFieldWidget
 PasswordInput = UnfoldAdminPasswordWidget
 Select = UnfoldAdminSelectWidget
@@ -22,6 +24,6 @@ Textarea = UnfoldAdminTextareaWidget
 TextInput = UnfoldAdminTextInputWidget
 
 __all__ = [
-    "AdminPasswordChangeForm", "ModelAdmin", "NumberInput", "PasswordInput", "Select", "StackedInline", "Switch", "TabularInline",
-    "TextInput", "Textarea", "UserChangeForm", "UserCreationForm", "action", "display",
+    "AdminPasswordChangeForm", "Checkboxes", "ModelAdmin", "NumberInput", "PasswordInput", "Select", "StackedInline", "Switch",
+    "TabularInline", "TextInput", "Textarea", "UserChangeForm", "UserCreationForm", "action", "display",
 ]  # fmt: skip

@@ -136,6 +136,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = "xrevsite.formats"
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024**2      # bytes of a form: documents of thousands of clients are pasted
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -11,7 +13,7 @@ from django.http import HttpRequest
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from dashboard.admin_base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
+from dashboard.admin_base import AdminPasswordChangeForm, Checkboxes, ModelAdmin, UserChangeForm, UserCreationForm
 
 for model in (User, Group, AccessAttempt, AccessFailureLog, AccessLog, TOTPDevice, StaticDevice):
     if admin.site.is_registered(model):
@@ -38,8 +40,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
 
+    filter_horizontal = ()
+
     def get_queryset(self, request: HttpRequest):  # type: ignore[no-untyped-def]
         return super().get_queryset(request).prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The few roles there are, to tick: two lists to move them between are wider than a phone."""
+        if db_field.name == "groups":
+            kwargs |= {"widget": Checkboxes(), "help_text": ""}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
         return {"is_staff": "1"}
@@ -69,6 +79,8 @@ class _ReadOnly(ModelAdmin):
 class AccessAttemptAdmin(_ReadOnly):
     """Deleting a row lets the person try again at once."""
 
+    empty_title = "No failed logins"
+    empty_words = "Who gives a wrong password is listed here. Five lock out that name from that address for a quarter hour."
     list_display = ("attempt_time", "username", "ip_address", "failures_since_start", "path_info")
     list_filter = ("attempt_time",)
     search_fields = ("username", "ip_address")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
 
 from dashboard.admin.instance_page import must, show
+from dashboard.admin.rows import find_row
 from dashboard.admin_base import ModelAdmin
 from dashboard.models import AuditEntry
 
@@ -23,6 +23,8 @@ class AuditEntryAdmin(ModelAdmin):
     show_full_result_count = False
     search_fields = ("actor_name", "object_name", "note")
     date_hierarchy = "at"
+    empty_title = "Nothing was done yet"
+    empty_words = "Each change is a line here: who made it, when, and what it changed. Secrets are not written down."
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -46,7 +48,5 @@ class AuditEntryAdmin(ModelAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         must(request, "view_auditentry")
-        if not object_id.isdigit() or len(object_id) > 18:
-            raise Http404("there is no such line")
-        row = get_object_or_404(AuditEntry.objects.select_related("instance", "token"), pk=object_id)
+        row = find_row(AuditEntry.objects.select_related("instance", "token"), object_id)
         return show(request, "../entry/audit.html", None, title=str(row), row=row, who=self.shown_actor(row))

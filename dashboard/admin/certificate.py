@@ -8,13 +8,13 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.accounts import stepup
 from dashboard.admin.instance_page import may, must, show
+from dashboard.admin.rows import find_row
 from dashboard.admin_base import ModelAdmin, Textarea, TextInput, display
 from dashboard.engine.pem import MAX_PEM_CHARS
 from dashboard.models import Certificate
@@ -42,6 +42,9 @@ class CertificateAdmin(ModelAdmin):
     list_display = ("name", "shown_names", "shown_state", "shown_end")
     search_fields = ("name", "names", "subject", "fingerprint_sha256")
     ordering = ("name",)
+    empty_title = "No certificates yet"
+    empty_words = "The panel keeps what you paste, tells for which names it is, and says in time when it ends."
+    empty_button = "Add a certificate"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows: QuerySet = super().get_queryset(request)
@@ -93,9 +96,8 @@ def state_of(row: Certificate) -> str:
 
 
 def _find(object_id: str) -> Certificate:
-    if not object_id.isdigit() or len(object_id) > 18:
-        raise Http404("there is no such certificate")
-    return get_object_or_404(Certificate, pk=object_id)
+    row: Certificate = find_row(Certificate, object_id)
+    return row
 
 
 def _page(request: HttpRequest, row: Certificate | None) -> HttpResponse:

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from dashboard.admin import entry_page
 from dashboard.admin.entry_editors import ClientEditor
 from dashboard.admin.instance_page import find_instance, must, show
 from dashboard.admin.links import page_link
+from dashboard.admin.rows import find_row, named
 from dashboard.admin_base import ModelAdmin, display
 from dashboard.models import Credential, Inbound
 from dashboard.services.clients import delete_clients, reset_usage
@@ -80,6 +80,9 @@ class CredentialAdmin(ModelAdmin):
     ordering = ("inbound", "position", "id")
     actions = ("switch_on", "switch_off", "start_from_zero", "delete_checked")
     list_before_template = "admin/dashboard/entry/clients_before.html"
+    empty_title = "No clients yet"
+    empty_words = "A client may connect to its inbound, by an id or a password of its own. Those of imported documents are here."
+    empty_button = "Add the first client"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows: QuerySet = super().get_queryset(request)
@@ -161,9 +164,8 @@ class CredentialAdmin(ModelAdmin):
 
 
 def _find(object_id: str) -> Credential:
-    if not object_id.isdigit() or len(object_id) > 18:
-        raise Http404("there is no such client")
-    return get_object_or_404(Credential.objects.select_related("inbound"), pk=object_id)
+    row: Credential = find_row(Credential.objects.select_related("inbound"), object_id)
+    return row
 
 
 def _list(row: Credential) -> str:
@@ -171,11 +173,14 @@ def _list(row: Credential) -> str:
 
 
 def _delete(request: HttpRequest, rows: list[Credential], action: str = "") -> HttpResponse | None:
+    if not rows:
+        messages.info(request, "There is nothing to delete: what you chose is gone.")
+        return None
     if request.POST.get("confirmed"):
         number = delete_clients(rows, by=request.user)
         messages.success(request, f"{number} client{'s' if number != 1 else ''} deleted.")
         return None
-    title = f"Delete {len(rows)} clients" if len(rows) > 1 else f"Delete client {rows[0]}"
+    title = f"Delete {len(rows)} clients" if len(rows) > 1 else f"Delete {named('client', rows[0])} of {rows[0].inbound}"
     return show(
         request, "../entry/delete.html", None, title=title, rows=rows, shown=rows[:MAX_LISTED], kind="client", action=action,
         more=max(0, len(rows) - MAX_LISTED), keep=_list(rows[0]),

@@ -7,16 +7,17 @@ from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.urls.resolvers import URLPattern
 
 from dashboard.admin import entry_page
 from dashboard.admin.entry_editors import EntryEditor
 from dashboard.admin.entry_order import order
+from dashboard.admin.entry_tables import PLURALS, WHAT_THEY_ARE
 from dashboard.admin.instance_page import find_instance, must, show
 from dashboard.admin.links import change_link, instance_link
+from dashboard.admin.rows import find_row, named
 from dashboard.admin_base import ModelAdmin
 from dashboard.engine.content import Kind
 from dashboard.models import Balancer, Bridge, Inbound, Instance, Outbound, Portal, RoutingRule
@@ -42,6 +43,18 @@ class EntryAdmin(ModelAdmin):
     list_before_template = "admin/dashboard/entry/list_before.html"
     is_ordered = False
     """Whether the order of its entries means something to people."""
+
+    @property
+    def empty_title(self) -> str:
+        return f"No {PLURALS[self.kind]} yet"
+
+    @property
+    def empty_words(self) -> str:
+        return WHAT_THEY_ARE[self.kind]
+
+    @property
+    def empty_button(self) -> str:
+        return f"Add the first {self.kind}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows: QuerySet = super().get_queryset(request)
@@ -133,13 +146,14 @@ class EntryAdmin(ModelAdmin):
         return done or HttpResponseRedirect(instance_link(row.instance, f"{self.kind}s"))
 
     def _row(self, object_id: str) -> Any:
-        if not object_id.isdigit() or len(object_id) > 18:
-            raise Http404("there is no such entry")
-        return get_object_or_404(self.model._default_manager.select_related("instance"), pk=object_id)
+        return find_row(self.model._default_manager.select_related("instance"), object_id)
 
 
 def delete(request: HttpRequest, rows: list[EntryModel], kind: Kind, action: str = "") -> HttpResponse | None:
     """The question, with what would break; None: it is done. `action`: of the list that it was asked from."""
+    if not rows:
+        messages.info(request, "There is nothing to delete: what you chose is gone.")
+        return None
     references = what_would_break(rows)
     if request.POST.get("confirmed") and (not references or request.POST.get("anyway")):
         try:
@@ -149,7 +163,7 @@ def delete(request: HttpRequest, rows: list[EntryModel], kind: Kind, action: str
         else:
             messages.success(request, f"{number} {kind}{'s' if number != 1 else ''} deleted.")
             return None
-    title = f"Delete {len(rows)} {kind}s" if len(rows) > 1 else f"Delete {kind} {rows[0]}"
+    title = f"Delete {len(rows)} {kind}s" if len(rows) > 1 else f"Delete {named(str(kind), rows[0])} of {rows[0].instance}"
     return show(
         request, "../entry/delete.html", None, title=title,
         rows=rows, shown=rows[:MAX_LISTED], more=max(0, len(rows) - MAX_LISTED), kind=kind, action=action,

@@ -10,8 +10,10 @@ from typing import Any, Final, Protocol
 from django import forms
 from django.contrib.auth.models import User
 from django.db.models import Model
+from django.utils.text import capfirst
 
 from dashboard.admin.links import change_link, client_link, instance_link, page_link
+from dashboard.admin.rows import named
 from dashboard.admin_base import NumberInput, Select, Switch, Textarea, TextInput
 from dashboard.choices import ResetPeriod
 from dashboard.engine import describe
@@ -75,7 +77,7 @@ class EntryEditor:
 
     @property
     def title(self) -> str:
-        return f"New {self.kind}" if self.row is None else f"{str(self.kind).capitalize()} {self.row}"
+        return f"New {self.kind}" if self.row is None else capfirst(named(self.name, self.row))
 
     @property
     def back(self) -> tuple[str, str]:
@@ -132,7 +134,8 @@ class ClientEditor:
 
     @property
     def title(self) -> str:
-        return f"New client of {self.inbound}" if self.row is None else f"Client {self.row} of {self.inbound}"
+        which = "New client" if self.row is None else capfirst(named(self.name, self.row))
+        return f"{which} of {self.inbound}"
 
     @property
     def back(self) -> tuple[str, str]:

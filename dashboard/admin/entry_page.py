@@ -13,10 +13,12 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import urlencode
+from django.utils.text import capfirst
 
 from dashboard.accounts import stepup
 from dashboard.admin.entry_editors import Editor, fingerprint
 from dashboard.admin.instance_page import may, must, show
+from dashboard.admin.rows import named
 from dashboard.choices import Verb
 from dashboard.engine.content import Body
 from dashboard.engine.parse import UnreadableDocument, parse_entry
@@ -145,7 +147,7 @@ class _Page:
             return self._shown(400)
         for problem in found:
             messages.warning(self.request, f"{render_path(problem.path)}: {problem.message}" if problem.path else problem.message)
-        messages.success(self.request, f"{editor.name.capitalize()} {row} is saved. It runs when the instance is published.")
+        messages.success(self.request, f"{capfirst(named(editor.name, row))} is saved. It runs when the instance is published.")
         stays = {"as": "json"} if self.is_json else {}
         return HttpResponseRedirect(f"{editor.link(row)}{'?' if stays else ''}{urlencode(stays)}")
 

@@ -85,6 +85,9 @@ class InstanceAdmin(ModelAdmin):
     search_fields = ("name", "note", "node__name")
     actions = ("switch_on", "switch_off")
     list_before_template = "admin/dashboard/instance/list_before.html"
+    empty_title = "No instances yet"
+    empty_words = "An instance is the document of one worker: what it listens on, and where it sends what comes in."
+    empty_button = "Make an empty one"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = Instance.objects.with_role().with_published().defer("rest", "comments")

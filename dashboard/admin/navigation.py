@@ -24,7 +24,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     )),
     ("Parts", (
         Entry("Inbounds", "login", "admin:dashboard_inbound_changelist", "dashboard.view_inbound"),
-        Entry("Credentials", "key", "admin:dashboard_credential_changelist", "dashboard.view_credential"),
+        Entry("Clients", "key", "admin:dashboard_credential_changelist", "dashboard.view_credential"),
         Entry("Outbounds", "logout", "admin:dashboard_outbound_changelist", "dashboard.view_outbound"),
         Entry("Portals", "door_open", "admin:dashboard_portal_changelist", "dashboard.view_portal"),
         Entry("Bridges", "conversion_path", "admin:dashboard_bridge_changelist", "dashboard.view_bridge"),

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from dashboard.admin.links import page_link
 from dashboard.admin_base import ModelAdmin
 from dashboard.choices import Verb
 from dashboard.models import Node
@@ -34,6 +35,12 @@ class NodeAdmin(ModelAdmin):
         """Not while something runs there."""
         allowed: bool = super().has_delete_permission(request, obj)
         return allowed and (obj is None or (not obj.is_local and not obj.instances.exists()))
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What the audit log says of it."""
+        row = self.get_object(request, object_id)
+        query = {"object_type__exact": "node", "q": row.name} if row is not None else {"object_type__exact": "node"}
+        return HttpResponseRedirect(page_link("admin:dashboard_auditentry_changelist", **query))
 
     @admin.display(description="instances")
     def shown_instances(self, node: Any) -> str:

@@ -42,6 +42,8 @@ class RevisionAdmin(ModelAdmin):
     list_per_page = 50
     ordering = ("-created_at", "-id")
     actions = None
+    empty_title = "Nothing was published yet"
+    empty_words = "Each publication of an instance is kept here as it was, to look at and to go back to."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         hidden = ("document", "rows", "instance__rest", "instance__comments")

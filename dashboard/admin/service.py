@@ -55,6 +55,9 @@ class ServiceAdmin(ModelAdmin):
     search_fields = ("name", "target_host", "instance__name")
     actions = None
     list_before_template = "admin/dashboard/instance/list_before.html"
+    empty_title = "No services yet"
+    empty_words = "A service is what people reach through a tunnel: a web server at home, a NAS, an SSH port behind a router."
+    empty_button = "Expose a service"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("far_document", "instance__rest", "instance__comments")

@@ -8,11 +8,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from dashboard.admin.instance_page import may, must, show
+from dashboard.admin.rows import find_row
 from dashboard.admin_base import ModelAdmin, Select, Switch, TextInput, display
 from dashboard.choices import TokenScope
 from dashboard.models import ApiToken, Instance
@@ -28,7 +28,8 @@ class TokenForm(forms.Form):
     may_read_secrets = forms.BooleanField(
         required=False, widget=Switch(), label="Reads secrets", help_text="Ids, passwords and keys are masked without it.")
     instances = forms.ModelMultipleChoiceField(
-        Instance.objects.defer("rest", "comments"), required=False, help_text="Only these. None chosen: all of them.")
+        Instance.objects.defer("rest", "comments"), required=False, help_text="Only these. None chosen: all of them.",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "x-choices"}))
     expires_at = forms.DateTimeField(
         required=False, label="Expires", widget=TextInput(attrs={"type": "datetime-local"}), help_text="UTC. Empty: never.")
 
@@ -39,6 +40,9 @@ class ApiTokenAdmin(ModelAdmin):
     list_filter = ("scope",)
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
+    empty_title = "No API tokens yet"
+    empty_words = "With a token a program uses the REST API in your name, and can do no more than you."
+    empty_button = "Make a token"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows: QuerySet = super().get_queryset(request)
@@ -86,7 +90,5 @@ class ApiTokenAdmin(ModelAdmin):
         return show(request, "../entry/token_revoke.html", None, title=f"Revoke {token}", token=token, keep=listed)
 
     def _find(self, request: HttpRequest, object_id: str) -> ApiToken:
-        if not object_id.isdigit() or len(object_id) > 18:
-            raise Http404("there is no such token")
-        token: ApiToken = get_object_or_404(self.get_queryset(request), pk=object_id)
+        token: ApiToken = find_row(self.get_queryset(request), object_id)
         return token

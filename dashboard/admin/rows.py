@@ -1,0 +1,24 @@
+"""Rows by what an address says of them, and what they are called in a sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+MAX_PK_DIGITS: Final = 18       # what every database takes
+
+
+def find_row(rows: Any, object_id: str) -> Any:
+    """The row with this key. Raises Http404, also for what is no key at all."""
+    if not (object_id.isascii() and object_id.isdigit() and len(object_id) <= MAX_PK_DIGITS):
+        raise Http404("there is no such row")
+    return get_object_or_404(rows, pk=object_id)
+
+
+def named(sort: str, row: object) -> str:
+    """What sort of thing a row is, and its name. A rule without a name of its own is "rule 2" already."""
+    words = str(row)
+    return words if re.fullmatch(rf"{sort} \d+", words) else f"{sort} {words}"
