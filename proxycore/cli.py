@@ -7,6 +7,7 @@ wrong (the code that the Go cores use). Of `lint`: 0 nothing but notes, 1 warnin
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,14 @@ def _add_file_arguments(parser: argparse.ArgumentParser, what: str) -> None:
 
 def run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool, confdirs: Sequence[str] = ()) -> int:
     """Read the document and run it until a signal; the exit code. What is wrong goes to standard error, a line each."""
+    gc.disable()        # nearly all that a start makes stays: to look through it again and again is in vain. `settle` is the end
+    try:
+        return _run(files, only_check=only_check, drain_s=drain_s, as_json=as_json, confdirs=confdirs)
+    finally:
+        gc.enable()
+
+
+def _run(files: Sequence[str], *, only_check: bool, drain_s: float, as_json: bool, confdirs: Sequence[str]) -> int:
     document = _load(files, confdirs)
     if document is None:
         return EXIT_BAD_DOCUMENT

@@ -87,6 +87,7 @@ class Reloader:
 
 def settle() -> None:
     """What was built by now mostly lives long: the collector need not look at it again."""
+    gc.enable()         # where it was off while that was built
     gc.unfreeze()
     gc.collect()
     gc.freeze()
