@@ -44,7 +44,10 @@ def _rights(request: Request, view: APIView) -> list[str]:
     model: type[Model] | None = getattr(getattr(view, "queryset", None), "model", None)
     if model is None:
         return needs.get("*", [])
-    return [f"{model._meta.app_label}.{ACTION_OF.get(request.method or 'GET', 'change')}_{model._meta.model_name}"]
+    verb = ACTION_OF.get(request.method or "GET", "change")
+    if verb == "add" and getattr(view, "detail", False) and action != "clone":
+        verb = "change"         # posted to a row that is there
+    return [f"{model._meta.app_label}.{verb}_{model._meta.model_name}"]
 
 
 def _token_may(request: Request, right: str, is_reading: bool) -> bool:

@@ -10,6 +10,7 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from dashboard.api.authentication import token_of
 from dashboard.api.base import ApiView, is_limited
 from dashboard.api.permissions import OfToken
 from dashboard.api.problems import ApiProblem
@@ -151,7 +152,7 @@ class TokenViewSet(
         return rows.filter(user=self.request.user)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        own = request.auth if isinstance(request.auth, ApiToken) else None
+        own = token_of(request)
         if own is not None and own.scope != TokenScope.ADMIN:
             self.permission_denied(request, "Tokens are made by people, or by tokens with the scope admin.")
         serializer = self.get_serializer(data=request.data)
@@ -172,6 +173,9 @@ class TokenViewSet(
         return super().destroy(request, *args, **kwargs)
 
     def perform_destroy(self, instance: ApiToken) -> None:
+        own = token_of(self.request)
+        if own is not None and own.scope != TokenScope.ADMIN and own.pk != instance.pk:
+            self.permission_denied(self.request, "Tokens are revoked by people, by tokens with the scope admin, or by themselves.")
         revoke_token(instance, by=self.request.user)
 
 

@@ -18,11 +18,12 @@ OPEN = {
 _PARAMETERS = {"int": "1", "slug": "x", "uuid": "00000000-0000-0000-0000-000000000000"}
 
 
-def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
+def paths(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
+    """Patterns, with the names of their parameters."""
     for entry in (resolver or get_resolver()).url_patterns:
-        path = prefix + _filled(str(entry.pattern))
+        path = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
-            yield from addresses(entry, path)
+            yield from paths(entry, path)
         elif isinstance(entry, URLPattern):
             yield path
 
@@ -33,7 +34,7 @@ def _filled(pattern: str) -> str:
     return pattern.replace("^", "").replace("$", "").replace("\\", "").replace("/?", "/")
 
 
-ALL = sorted(set(addresses()))
+ALL = sorted({_filled(path) for path in paths()})
 
 
 def test_there_are_addresses_to_walk() -> None:
