@@ -54,10 +54,25 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
         return {"is_staff": "1"}
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Nobody makes a superuser who is none."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, "is_superuser")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
     @admin.display(description="role")
     def roles(self, user: User) -> str:
         names = [group.name for group in user.groups.all()]
         return ", ".join([*(["superuser"] if user.is_superuser else []), *names]) or "none"
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not user.is_superuser or request.user.is_superuser
 
 
 @admin.register(Group)

@@ -175,7 +175,7 @@ class TokenViewSet(
     def perform_destroy(self, instance: ApiToken) -> None:
         own = token_of(self.request)
         if own is not None and own.scope != TokenScope.ADMIN and own.pk != instance.pk:
-            self.permission_denied(self.request, "Tokens are revoked by people, by tokens with the scope admin, or by themselves.")
+            self.permission_denied(self.request, "Other tokens are revoked by people, or by tokens with the scope admin.")
         revoke_token(instance, by=self.request.user)
 
 
