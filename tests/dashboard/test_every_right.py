@@ -56,7 +56,7 @@ def rows(db: None, ada: User) -> dict[str, int]:
         if row is not None:
             keys[str(model._meta.model_name)] = row.pk
     keys["accessattempt"] = AccessAttempt.objects.create(username="x", ip_address="127.0.0.1", failures_since_start=1).pk
-    keys["instance"] = instance.pk
+    keys["instance"], keys["user"] = instance.pk, User.objects.create_user("somebody").pk
     return keys
 
 
