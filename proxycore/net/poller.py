@@ -2,7 +2,7 @@
 
 Each wake-up handles a batch of ready sockets by plain calls, and then runs what was deferred to the end of the
 turn (carriers send what they gathered). The loop's own `add_reader` costs six system calls and half a kilobyte per
-connection; this costs one and a dictionary entry.
+connection; this costs one and a place in a list (the system gives out the lowest descriptor that is free).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Poller:
         self.loop = loop
         self.time = loop.time
         self.call_later = loop.call_later
-        self._handlers: dict[int, Pollable] = {}
+        self._handlers: list[Pollable | None] = []          # by descriptor
         self._deferred: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._in_turn = False
         self._epoll = select.epoll()
@@ -61,24 +61,28 @@ class Poller:
         if not self._epoll.closed:
             self.loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
-            self._handlers.clear()
+            self._handlers[:] = [None] * len(self._handlers)
 
     def set_interest(self, fd: int, before: int, after: int, handler: Pollable) -> None:
         """Change what `handler` is told about `fd`: READABLE, WRITABLE, both, or nothing (0). `before` is what was set."""
         if self._epoll.closed:
             return
         if not before:
-            self._handlers[fd] = handler
+            handlers = self._handlers
+            if fd >= len(handlers):
+                handlers += [None] * (fd + 1 - len(handlers))
+            handlers[fd] = handler
             self._epoll.register(fd, after)
         elif after:
             self._epoll.modify(fd, after)
         else:
-            del self._handlers[fd]
+            self._handlers[fd] = None
             self._epoll.unregister(fd)
 
     def forget(self, fd: int) -> None:
         """`fd`, in which there was interest, is about to be closed, which takes it out of the epoll."""
-        self._handlers.pop(fd, None)
+        if fd < len(self._handlers):
+            self._handlers[fd] = None
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
         if self._in_turn:
@@ -90,7 +94,7 @@ class Poller:
         self._in_turn = True
         handlers = self._handlers
         for fd, events in self._epoll.poll(0, EVENTS_PER_TURN):
-            handler = handlers.get(fd)
+            handler = handlers[fd]
             if handler is not None:
                 try:
                     handler.on_events(events)

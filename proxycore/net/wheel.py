@@ -13,6 +13,7 @@ from typing import Protocol
 
 STEP_S = 1.0
 _SLOTS = 1024          # a longer period is cut into laps of this many steps
+_NUMBERS = tuple(range(_SLOTS))     # of slots: a number of its own for each watched object would be 32 bytes
 _DUE = -2             # taken out of its slot in this turn, not yet called
 _log = logging.getLogger("xrev.wheel")
 
@@ -50,7 +51,7 @@ class Wheel:
             steps = _SLOTS - 1
         elif self._laps:
             self._laps.pop(id(obj), None)
-        slot = (self._now + steps) % _SLOTS
+        slot = _NUMBERS[(self._now + steps) % _SLOTS]
         obj.wheel_slot = slot
         self._slots[slot][id(obj)] = obj
 
