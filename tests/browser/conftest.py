@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -25,6 +27,7 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 PASSWORD = "correct horse battery"
+ATTEMPTS = 3
 _OWN_NAMES = ("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "DJANGO_SETTINGS_MODULE")
 
 
@@ -47,14 +50,14 @@ class Panel:
     def python(self, code: str) -> str:
         return self.manage("shell", "--no-imports", "-c", code)
 
-    def add_people(self) -> None:
-        """Ada, who administers it, Olaf, who operates, and Vera, who looks."""
+    def add_people(self, more: str = "") -> None:
+        """Ada, who administers it, Olaf, who operates, and Vera, who looks; `more` is run after that."""
         self.python(f"""
 from django.contrib.auth.models import Group, User
 User.objects.create_superuser("ada", password={PASSWORD!r})
 for name, group in (("olaf", "operator"), ("vera", "viewer")):
     User.objects.create_user(name, password={PASSWORD!r}, is_staff=True).groups.add(Group.objects.get(name=group))
-""")
+{more}""")
 
 
 def _environment(var: Path) -> dict[str, str]:
@@ -64,21 +67,34 @@ def _environment(var: Path) -> dict[str, str]:
 @contextmanager
 def running_panel(folder: Path) -> Iterator[Panel]:
     """One that nobody has set up, with its data in `folder`."""
-    var, port = folder / "var", free_port()
+    var = folder / "var"
     with (folder / "panel.log").open("w+") as log:
-        server = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"], cwd=ROOT, env=_environment(var), stdout=log,
-            stderr=subprocess.STDOUT)
+        server, port = _started(var, log)
         try:
-            until("the panel listens", lambda: accepts(port), 40)
-            link = re.search(r"http://\S+/setup/\S+", (folder / "panel.log").read_text())
-            assert link is not None
-            yield Panel(f"http://127.0.0.1:{port}", var, link[0])
+            link = re.findall(r"http://\S+/setup/\S+", (folder / "panel.log").read_text())
+            assert link
+            yield Panel(f"http://127.0.0.1:{port}", var, link[-1])
         finally:
             server.terminate()
             server.wait(10)
             log.seek(0)
             print(log.read()[-8000:])  # noqa: T201 - shown when a test fails
+
+
+def _is_settled(server: subprocess.Popen[bytes], port: int) -> bool:
+    return server.poll() is not None or accepts(port)
+
+
+def _started(var: Path, log: IO[str]) -> tuple[subprocess.Popen[bytes], int]:
+    """A panel that listens, and its port. Between the choice of a port and its use somebody else may take it: then another one."""
+    for _ in range(ATTEMPTS):
+        port = free_port()
+        command = [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"]
+        server = subprocess.Popen(command, cwd=ROOT, env=_environment(var), stdout=log, stderr=subprocess.STDOUT)
+        until("the panel listens", partial(_is_settled, server, port), 40)
+        if server.poll() is None:
+            return server, port
+    raise AssertionError("the panel does not start; its log says why")
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ document.querySelectorAll("form.x-entry").forEach((form) => {
   follow();
 });
 
-const wanted = document.getElementById("wanted");
+const wanted = document.getElementById("wanted") || document.querySelector(".x-entry .x-error")?.closest(".x-field");
 if (wanted) {
   wanted.scrollIntoView({ block: "center" });
   wanted.querySelector("input, select, textarea")?.focus({ preventScroll: true });
