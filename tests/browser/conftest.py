@@ -86,7 +86,7 @@ def _is_settled(server: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def _started(var: Path, log: IO[str]) -> tuple[subprocess.Popen[bytes], int]:
-    """A panel that listens, and its port. Between the choice of a port and its use somebody else may take it: then another one."""
+    """A panel that listens, and its port. Another one is tried if somebody took it between its choice and its use."""
     for _ in range(ATTEMPTS):
         port = free_port()
         command = [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"]
