@@ -6,7 +6,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -15,7 +15,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-Checkboxes = UnfoldAdminCheckboxSelectMultiple
+Checkboxes = UnfoldAdminCheckboxSelectMultipleWidget
 NumberInput = UnfoldAdminIntegerFieldWidget
 PasswordInput = UnfoldAdminPasswordWidget
 Select = UnfoldAdminSelectWidget

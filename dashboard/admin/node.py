@@ -8,7 +8,9 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from dashboard.admin.instance_page import may, must
 from dashboard.admin.links import page_link
+from dashboard.admin.rows import find_row
 from dashboard.admin_base import ModelAdmin
 from dashboard.choices import Verb
 from dashboard.models import Node
@@ -37,9 +39,13 @@ class NodeAdmin(ModelAdmin):
         return allowed and (obj is None or (not obj.is_local and not obj.instances.exists()))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What the audit log says of it."""
-        row = self.get_object(request, object_id)
-        query = {"object_type__exact": "node", "q": row.name} if row is not None else {"object_type__exact": "node"}
+        """What the audit log says of it, for who may read that."""
+        must(request, "view_node")
+        if not may(request, "view_auditentry"):
+            shown: HttpResponse = super().history_view(request, object_id, extra_context)
+            return shown
+        node = find_row(Node, object_id)
+        query = {"object_type__exact": "node", "q": node.name}
         return HttpResponseRedirect(page_link("admin:dashboard_auditentry_changelist", **query))
 
     @admin.display(description="instances")
