@@ -331,11 +331,15 @@ DIFFERENCES_RULES = [
     rule("c", user=["alice"]),
     rule("d", attrs={":method": "^POST$"}),
     rule("e", protocol=["http"], port="80"),
+    rule("f", ip=["10.0.0.0/8", "10.1.2.3"]),
+    rule("g", source=["127.0.0.2", "127.0.0.0/8"], port="4711"),
 ]
 DIFFERENCES: dict[Case, tuple[str, str]] = {
     name("WWW.example"): ("default", "a"), name("x.Corp.example"): ("default", "a"), name("My-TRACKER.net"): ("default", "a"),
     name("upper.example"): ("default", "b"), name("Upper.example"): ("b", "b"),
     udp(V4, entry="users", user="alice"): ("default", "c"),
+    name("10.1.0.1"): ("f", "f"), name("10.1.2.3"): ("f", "f"), name("10.1.2.4"): ("default", "f"),
+    name(V4, 4711, source="127.0.0.1"): ("g", "g"), name(V4, 4711, source="127.0.0.9"): ("default", "g"),
     Case(V4, 80, entry="sniffing", first=b"POST / HTTP/1.1\r\nHost: x.example\r\n\r\n"): ("e", "d"),
     Case(V4, 80, entry="sniffing", first=b"PATCH / HTTP/1.1\r\nHost: x.example\r\n\r\n"): ("default", "e"),
 }  # fmt: skip
