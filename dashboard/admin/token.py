@@ -10,7 +10,9 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 
+from dashboard.accounts import stepup
 from dashboard.admin.instance_page import may, must, show
 from dashboard.admin.rows import find_row
 from dashboard.admin_base import ModelAdmin, Select, Switch, TextInput, display
@@ -62,6 +64,10 @@ class ApiTokenAdmin(ModelAdmin):
         form = TokenForm(request.POST if request.method == "POST" else None, initial={"scope": TokenScope.READ})
         if not may(request, "reveal_secrets"):
             del form.fields["may_read_secrets"]
+        reads_secrets = request.method == "POST" and form.is_valid() and form.cleaned_data.get("may_read_secrets")
+        if reads_secrets and not stepup.has_recent_password(request):       # it outlives a session that was left open
+            asked = stepup.confirm_url(request.path)
+            form.add_error("may_read_secrets", format_html('Give <a href="{}">your password</a> first, then make it.', asked))
         if request.method == "POST" and form.is_valid():
             assert isinstance(request.user, User)
             try:

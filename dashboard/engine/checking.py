@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from dashboard.engine.compile import CannotCompile, compile_document
 from dashboard.engine.content import LIST_PATHS, Body, Content, Entry, Kind, get
 from dashboard.engine.references import all_references, words
+from dashboard.engine.secrets import secret_texts, without_secrets
 from proxycore.api import Loc, check_text, parse_path
 
 _NEIGHBOUR: Final = "blackhole"
@@ -34,12 +35,13 @@ def entry_problems(kind: Kind, body: Body, clients: Sequence[Body] = ()) -> list
     except CannotCompile as error:
         return [CheckedProblem(error.path[len(LIST_PATHS[kind]) + 1 :], str(error), "error")]
     here = (*LIST_PATHS[kind], 0)
+    secrets = tuple(secret_texts([body, *clients]))
     found: list[CheckedProblem] = []
     for problem in check_text(text, "entry"):
         path = parse_path(problem.path)
         if path[: len(here)] == here:
             severity: Literal["error", "warning"] = "error" if problem.severity == "error" else "warning"
-            found.append(CheckedProblem(path[len(here) :], problem.message, severity))
+            found.append(CheckedProblem(path[len(here) :], without_secrets(problem.message, secrets), severity))
     return found
 
 

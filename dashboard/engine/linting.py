@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboard.engine.content import LIST_PATHS, Content, Entry, Kind, client_place
+from dashboard.engine.secrets import secret_texts, without_secrets
 from proxycore.api import (
     Finding,
     Loc,
@@ -68,15 +69,30 @@ def lint_texts(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding
 
 
 def place_findings(content: Content, findings: Sequence[Finding]) -> list[PlacedFinding]:
-    """`findings` are about the document that is compiled from `content`."""
+    """`findings` are about the document that is compiled from `content`. They repeat no secrets of it."""
     lists = {kind: [entry for entry in content.entries[kind] if entry.enabled] for kind in Kind}
-    return [PlacedFinding(finding, *_place(lists, finding.path)) for finding in findings]
+    secrets = _secrets(content) if findings else ()
+    return [
+        PlacedFinding(
+            replace(one, message=without_secrets(one.message, secrets), fix=without_secrets(one.fix, secrets)),
+            *_place(lists, one.path))
+        for one in findings
+    ]
 
 
 def place_problems(content: Content, problems: Sequence[Problem]) -> list[PlacedProblem]:
     """The same for problems."""
     lists = {kind: [entry for entry in content.entries[kind] if entry.enabled] for kind in Kind}
-    return [PlacedProblem(problem, *_place(lists, problem.path)) for problem in problems]
+    secrets = _secrets(content) if problems else ()
+    return [
+        PlacedProblem(replace(one, message=without_secrets(one.message, secrets)), *_place(lists, one.path)) for one in problems
+    ]
+
+
+def _secrets(content: Content) -> tuple[str, ...]:
+    entries = [entry for listed in content.entries.values() for entry in listed]
+    bodies = [body for entry in entries for body in (entry.body, *(client.body for client in entry.clients))]
+    return tuple(secret_texts([content.rest, *bodies]))
 
 
 def _place(lists: dict[Kind, list[Entry]], path_text: str) -> tuple[Kind | None, int | None, int | None, str]:

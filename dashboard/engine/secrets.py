@@ -6,6 +6,8 @@ what is masked needlessly does no harm. Comments may hold anything: a document w
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from dashboard.engine.content import Body
@@ -22,6 +24,9 @@ _SECRET_KEYS: Final = frozenset(
 )  # fmt: skip
 _NO_SECRETS: Final = frozenset({"", "none", "noauth", "password", "auto"})
 """What stands behind such a key and is a choice, not a secret."""
+
+MIN_TOLD_CHARS: Final = 6       # of a secret that is looked for in complaints; a shorter one may be any word
+QUOTED_CHARS: Final = 24        # that are compared, as long values are cut where they are quoted
 
 _SECRET_OBJECTS: Final = frozenset({"env"})
 """Objects with names that the person chose, all of whose values are secret: environment variables."""
@@ -72,6 +77,28 @@ def _counterpart(one: Any, number: int, listed: list[Any], key: object) -> Any:
     if len(alike) == 1:
         return alike[0]
     return listed[number] if number < len(listed) else None
+
+
+def secret_texts(value: Any, key: object = "") -> Iterator[str]:
+    """The secrets in `value`, which stands behind `key`, as far as they can be told from other words."""
+    if isinstance(value, dict):
+        is_all = isinstance(key, str) and key.lower() in _SECRET_OBJECTS
+        for name, one in value.items():
+            yield from secret_texts(one, "secret" if is_all else name)
+    elif isinstance(value, list):
+        for one in value:
+            yield from secret_texts(one, key)
+    elif isinstance(value, str) and len(value) >= MIN_TOLD_CHARS and is_secret(key, value):
+        yield value
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A complaint that quotes what somebody typed, masked where that was a secret, also if only its beginning is quoted."""
+    for secret in secrets:
+        start = secret[:QUOTED_CHARS]
+        if start in text:
+            text = re.sub(f"{re.escape(start)}[^\\s\"']*", MASK, text)
+    return text
 
 
 def masked_places(value: Any, place: Loc = ()) -> list[Loc]:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.cache import cache
 from django.test import Client
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache() -> None:
+    """Rows of the next test have the keys of those of the last one, and other contents."""
+    cache.clear()
 
 
 def _person(name: str, group: str = "", *, superuser: bool = False) -> User:
