@@ -8,14 +8,17 @@ from typing import Protocol
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, ProxyError
+from proxycore.metering import metered, metered_packets
 from proxycore.mux.pool import MUX_DOMAIN
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.policy import Policy
 from proxycore.protocols.base import Dispatcher, Outbound
 from proxycore.resolving import Resolving
 from proxycore.routing.router import Router
+from proxycore.stats import Stats
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, PacketStream, Stream
 
 _log = logging.getLogger("xrev.dispatch")
@@ -36,9 +39,10 @@ class RoutingDispatcher:
     """
 
     def __init__(
-        self, router: Router, outbounds: Mapping[str, Outbound], access: Access, resolving: Resolving | None = None
+        self, router: Router, outbounds: Mapping[str, Outbound], access: Access, stats: Stats, resolving: Resolving | None = None
     ) -> None:
         """Without `resolving` decisions never wait for addresses."""
+        self._stats = stats
         self.router = router
         self.outbounds = outbounds
         self.access = access
@@ -54,7 +58,10 @@ class RoutingDispatcher:
             stream.abort(LinkDown("no outbound"))
             return
         try:
-            outbound.open(request, stream)
+            if request.user:
+                self._open_for_user(outbound, request, stream)
+            else:
+                outbound.open(request, stream)
         except ProxyError as error:
             stream.abort(error)
         except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only
@@ -71,13 +78,37 @@ class RoutingDispatcher:
             packets.close()
             return
         try:
-            outbound.open_packets(request, packets)
+            if request.user:
+                self._open_packets_for_user(outbound, request, packets)
+            else:
+                outbound.open_packets(request, packets)
         except ProxyError as error:
             _log.info("%s: %s", request.destination, error)
             packets.close()
         except Exception:   # noqa: BLE001 - the same
             _log.exception("outbound %s", outbound.tag)
             packets.close()
+
+    def _open_for_user(self, outbound: Outbound, request: Request, stream: Stream) -> None:
+        """As `outbound.open`, with the payload counted for the user. Raises what that raises."""
+        user, ip = self._stats.user(request.user, request.level), request.source[0] if request.source is not None else ""
+        if stream.charge(user, ip):
+            outbound.open(request, stream)
+        elif outbound.is_metered:
+            outbound.open(request, stream)
+            stream.peer.charge(user, ip)
+        else:
+            outbound.open(request, metered(stream, user, ip))
+
+    def _open_packets_for_user(self, outbound: Outbound, request: Request, packets: PacketStream) -> None:
+        user, ip = self._stats.user(request.user, request.level), request.source[0] if request.source is not None else ""
+        if packets.charge(user, ip):
+            outbound.open_packets(request, packets)
+        elif outbound.is_metered:
+            outbound.open_packets(request, packets)
+            packets.peer.charge(user, ip)
+        else:
+            outbound.open_packets(request, metered_packets(packets, user, ip))
 
     def _choose(self, request: Request) -> Outbound | None:
         tag = self.router.pick(request)
@@ -92,7 +123,8 @@ class RoutingDispatcher:
 class InboundDispatcher:
     """The same for requests that an inbound accepted: there a request for v1.mux.cool is a carrier of many more."""
 
-    def __init__(self, inner: Dispatcher, loop: Loop, wheel: Wheel) -> None:
+    def __init__(self, inner: Dispatcher, loop: Loop, wheel: Wheel, policy: Policy) -> None:
+        self._policy = policy
         self._inner = inner
         self._loop = loop
         self._wheel = wheel
@@ -104,6 +136,7 @@ class InboundDispatcher:
             return
 
         def accept_stream(destination: Destination, session: MuxSession) -> None:
+            session.buffer_bytes = self._policy.level(request.level).buffer_bytes
             self._inner.dispatch(request._replace(destination=destination), session)
 
         def accept_packets(destination: Destination, packets: MuxPacketSession) -> None:

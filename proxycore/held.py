@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxycore.destination import Destination
+from proxycore.net.limits import Limits
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
 MAX_HELD_PACKETS = 32
@@ -18,7 +19,7 @@ MAX_HELD_PACKETS = 32
 class HeldStream(Stream):
     """The peer of a client. Whoever subclasses it says in `on_kept` what is done with more bytes."""
 
-    __slots__ = ("_has_closed", "_has_eof", "_is_paused", "is_over", "kept")
+    __slots__ = ("_has_closed", "_has_eof", "_is_paused", "_limits", "is_over", "kept")
 
     def __init__(self, client: Stream) -> None:
         self.peer = client
@@ -27,6 +28,7 @@ class HeldStream(Stream):
         self._has_closed = False
         self._has_eof = False
         self._is_paused = False
+        self._limits: Limits | None = None
         client.peer = self
 
     def on_kept(self) -> None:
@@ -49,6 +51,8 @@ class HeldStream(Stream):
         if client.peer is self:         # it was aborted instead
             client.peer = NULL_STREAM
             return
+        if self._limits is not None:
+            client.peer.obey(self._limits)
         if self._is_paused:
             client.peer.pause()
         if self.kept:
@@ -101,6 +105,12 @@ class HeldStream(Stream):
             self._follower.resume()
         else:
             self._is_paused = False
+
+    def obey(self, limits: Limits) -> None:
+        if self.is_over:
+            self._follower.obey(limits)
+        else:
+            self._limits = limits
 
     def _leave(self) -> None:
         self.is_over = True

@@ -143,6 +143,13 @@ class Instance:
         """What the observatory knows of outbounds, by tag; empty without one."""
         return self._running.balancing.balancing.observations if self._running.balancing is not None else {}
 
+    def stats(self, *, everything: bool = False) -> dict[str, int]:
+        """Counters by the cores' names: those that the document asks for, or all there are."""
+        ground = self._ground
+        if everything:
+            return ground.stats.all_counters()
+        return ground.stats.exported(ground.policy) if self._loaded.document.exports_stats else {}
+
     def stop(self) -> None:
         """End everything now. May be called twice."""
         self._is_stopping = True
@@ -168,6 +175,7 @@ class Instance:
         for name in {**old.sections, **loaded.sections}:
             if name not in _LISTS:
                 change.report.tell_whole(name, was=old.sections.get(name), now=loaded.sections.get(name))
+        change.on_commit(Phase.SWAP, ground.policy.apply, document.policy)
         new.names = prepare_names(document.dns, old.names, ground, change)
         new.outbounds = prepare_outbounds(document.outbounds, old.outbounds, ground, change)
         new.portals = prepare_portals(document.portals, old.portals, ground, change)

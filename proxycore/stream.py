@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from proxycore.destination import Destination
+    from proxycore.net.limits import Limits
+    from proxycore.stats import User
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -76,6 +78,13 @@ class Stream:
     def claim(self, owner: Hashable) -> None:
         """Whose connection this is: `owner` is the credential that the far end has proven to have."""
 
+    def obey(self, limits: Limits) -> None:
+        """Be silent for no longer than `limits` from now on. A layer hands it down to its socket."""
+
+    def charge(self, user: User, ip: str) -> bool:
+        """Count what passes from now on for `user`, who comes from `ip`; False: this stream cannot count payload."""
+        return False
+
 
 class PacketStream:
     """The same for datagrams: packets keep their borders, may be lost, and can each have an address.
@@ -98,6 +107,10 @@ class PacketStream:
     def close(self) -> None:
         """End the flow. May be called twice."""
         raise NotImplementedError
+
+    def charge(self, user: User, ip: str) -> bool:
+        """As of a `Stream`."""
+        return False
 
 
 class NullStream(Stream):

@@ -34,7 +34,7 @@ THIRD_PARTY_OF_PROXYCORE = frozenset({
 PROTOCOL_MAY_IMPORT = (
     "base", "wire", "mux", "net", "transport", "errors", "stream", "destination", "tasks", "protocols.base",
     "routing.addresses", "routing.ports", "document.entries",      # matchers of addresses and ports, which settings may hold
-    "routing.domains", "dns",
+    "routing.domains", "dns", "policy",
 )
 
 # The door is proxycore.api. The one exception: the runproxy command starts the data plane's own command line.

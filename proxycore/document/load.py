@@ -118,6 +118,8 @@ def load_texts(
         observed=found.observed,
         dns=found.dns,
         domain_strategy=found.domain_strategy,
+        policy=found.policy,
+        exports_stats=found.exports_stats,
     )
     return LoadedDocument(document, report.warnings, problem_maker(report), merged.sections)
 

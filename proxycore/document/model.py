@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from proxycore.balancing.balancer import BalancerPlan
     from proxycore.document.dns import DnsSection
     from proxycore.observatory.settings import Observed
+    from proxycore.policy import PolicyValues
     from proxycore.sniff.policy import SniffPolicy
 
 
@@ -91,6 +92,8 @@ class Document:
     observed: Observed | None = None        # what the observatory does, of either kind
     dns: DnsSection | None = None
     domain_strategy: DomainStrategy = "AsIs"
+    policy: PolicyValues | None = None
+    exports_stats: bool = False
 
     @property
     def default_tag(self) -> str | None:

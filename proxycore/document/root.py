@@ -25,10 +25,12 @@ class RootShape(Shape):
     dns: Any = None
     observatory: Any = None
     burst_observatory: Any = Field(default=None, validation_alias="burstObservatory")
+    policy: Any = None
+    stats: Any = None
 
     not_run: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys((
-            "policy", "stats", "api", "fakeDns", "metrics", "transport", "version",
+            "api", "fakeDns", "metrics", "transport", "version",
         ), _NOT_RUN),
         "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),

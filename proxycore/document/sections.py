@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from proxycore.document.dns import DnsSection
     from proxycore.document.observatory import BurstShape, ObservatoryShape
     from proxycore.observatory.settings import Observed
+    from proxycore.policy import PolicyValues
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class Sections:
     burst: BurstShape | None = None
     domain_strategy: DomainStrategy = "AsIs"
     dns: DnsSection | None = None
+    policy: PolicyValues | None = None
+    exports_stats: bool = False
 
     @property
     def observed(self) -> Observed | None:
@@ -96,6 +99,8 @@ class SectionReader:
             from proxycore.document.observatory import BurstShape
 
             found.burst = self._read(BurstShape, self._sections["burstObservatory"], ("burstObservatory",))
+        if not self._sections.keys().isdisjoint(("policy", "stats")):
+            self._policy(found)
         return found
 
     def _read(self, model: type[ModelT], value: object, loc: Loc) -> ModelT | None:
@@ -173,6 +178,18 @@ class SectionReader:
             portal = self._read(PortalShape, entry, loc)
             if portal is not None:
                 found.portals[number] = Portal(render_path(loc), portal.tag, portal.domain, portal.dialect)
+
+    def _policy(self, found: Sections) -> None:
+        from proxycore.document.policy import PolicyShape, StatsShape, counts_anything, policy_values
+
+        if "stats" in self._sections and self._sections["stats"] is not None:
+            found.exports_stats = self._read(StatsShape, self._sections["stats"], ("stats",)) is not None
+        if "policy" in self._sections:
+            shape = self._read(PolicyShape, self._sections["policy"], ("policy",))
+            if shape is not None:
+                found.policy = policy_values(shape, self._report)
+                if counts_anything(found.policy) and "stats" not in self._sections:
+                    self._report.warn(("policy",), 'its counters cannot be read without a section "stats"', 'add "stats": {}')
 
     def _routing(self, found: Sections) -> None:
         if "routing" not in self._sections:

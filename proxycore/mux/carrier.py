@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from proxycore.errors import LinkDown, PeerError, ProxyError
 from proxycore.mux import codec
-from proxycore.mux.session import SESSION_BUFFER_BYTES, MuxPacketSession, MuxSession
+from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
@@ -52,6 +53,9 @@ V2RAY_PACKET_BYTES = 2048
 """V2Ray's reader gives up a whole carrier for a larger datagram; Xray's for one above XRAY_PACKET_BYTES."""
 XRAY_PACKET_BYTES = 8192
 
+if TYPE_CHECKING:
+    from proxycore.stats import Account, User
+
 Session = MuxSession | MuxPacketSession
 _log = logging.getLogger("xrev.mux")
 _process_waiting = 0        # bytes, all carriers
@@ -63,9 +67,11 @@ class Carrier(Stream):
     __slots__ = (
         "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_scheduled", "_is_stalled", "_loop",
         "_packet_room", "_refused", "_slow", "_turn",
-        "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened", "received", "sent", "sessions",
-        "waiting_bytes", "wheel",
+        "account", "counted_received", "counted_sent", "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened",
+        "received", "sent", "sessions", "waiting_bytes", "wheel",
     )
+    counted_received: int           # the account's
+    counted_sent: int
 
     def __init__(self, loop: Loop, wheel: Wheel, *, is_client: bool) -> None:
         self.peer: Stream = NULL_STREAM
@@ -75,6 +81,7 @@ class Carrier(Stream):
         self.opened = 0                 # sessions ever opened on this carrier
         self.sent = 0                   # bytes of frames
         self.received = 0
+        self.account: Account | None = None
         self.max_packet_bytes = V2RAY_PACKET_BYTES
         self.ended = False
         self.error: ProxyError | None = None    # why it ended
@@ -88,7 +95,7 @@ class Carrier(Stream):
         self._packet_room = self._answer_room = self._frame_room = 0      # bytes, while blocked
         self._express: deque[MuxSession] = deque()
         self._bulk: deque[MuxSession] = deque()
-        self._slow: set[MuxSession] = set()     # above SESSION_BUFFER_BYTES
+        self._slow: set[MuxSession] = set()     # above their buffer_bytes
         self._is_stalled = False
         self._refused: set[int] = set()
 
@@ -124,6 +131,15 @@ class Carrier(Stream):
         if self._blocked:
             self._blocked = False
             self._serve()
+
+    def charge(self, user: User, ip: str) -> bool:
+        """A bridge's carrier, which is the client of its portal."""
+        if not self.ended:
+            if self.account is not None:
+                self.account.charge(self, user, ip)
+            else:
+                user.served.open(self, ip)
+        return True
 
     # what sessions do
 
@@ -189,9 +205,9 @@ class Carrier(Stream):
         global _process_waiting
         _process_waiting += change
         self.waiting_bytes += change
-        if session.rx_bytes > SESSION_BUFFER_BYTES:
+        if session.rx_bytes > session.buffer_bytes:
             self._slow.add(session)
-        elif self._slow and session.rx_bytes <= SESSION_BUFFER_BYTES // 2:
+        elif self._slow and session.rx_bytes <= session.buffer_bytes // 2:
             self._slow.discard(session)
         if self._is_stalled:
             if (
@@ -337,6 +353,8 @@ class Carrier(Stream):
             session.carrier_lost(error)
         if self._turn:
             self._flush()
+        if self.account is not None:
+            self.account.close(self)
         peer, self.peer = self.peer, NULL_STREAM
         peer.close()
         self._express.clear()

@@ -11,6 +11,7 @@ from proxycore.destination import Destination, Request
 from proxycore.mux.client import MuxClient
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.policy import Policy
 from proxycore.protocols.base import Outbound
 from proxycore.stream import NULL_PACKETS, PacketStream, Stream
 
@@ -42,12 +43,15 @@ class MuxPool(Outbound):
         tcp_concurrency: int,
         udp_concurrency: int = 0,
         udp443: Literal["reject", "allow", "skip"] = "reject",
+        policy: Policy | None = None,
     ) -> None:
         self.tag = outbound.tag
         self._outbound = outbound
         self._udp443 = udp443
+        self._policy = Policy() if policy is None else policy
         self._tcp = _Carriers(outbound, loop, wheel, tcp_concurrency) if tcp_concurrency > 0 else None
         self._udp = self._tcp
+        self.is_metered = tcp_concurrency > 0 and udp_concurrency >= 0 and udp443 != "skip"
         if udp_concurrency:
             self._udp = _Carriers(outbound, loop, wheel, udp_concurrency) if udp_concurrency > 0 else None
 
@@ -56,6 +60,7 @@ class MuxPool(Outbound):
             self._outbound.open(request, stream)
             return
         session = self._tcp.free(request).open(request.destination)
+        session.buffer_bytes = self._policy.level(request.level).buffer_bytes
         session.peer, stream.peer = stream, session
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:

@@ -10,6 +10,7 @@ from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, St
 
 if TYPE_CHECKING:
     from proxycore.mux.carrier import Carrier
+    from proxycore.stats import Account, User
 
 SESSION_BUFFER_BYTES = 512 * 1024
 """What may wait for a session's slow reader before the whole carrier is no longer read (bufferSize of the cores)."""
@@ -29,9 +30,12 @@ class MuxSession(Stream):
     """A TCP session. What its neighbour writes goes to the carrier; `deliver` is what came from the carrier."""
 
     __slots__ = (
-        "_awaits_answer", "_paused", "_remote_ended", "_rx", "carrier", "ended", "ending", "id", "received",
-        "rx_bytes", "sent", "tx", "tx_bytes", "wheel_slot",
+        "_awaits_answer", "_paused", "_remote_ended", "_rx", "account", "buffer_bytes", "carrier", "counted_received",
+        "counted_sent", "ended", "ending", "id", "received", "rx_bytes", "sent", "tx", "tx_bytes", "wheel_slot",
     )  # fmt: skip
+
+    counted_received: int           # the account's
+    counted_sent: int
 
     is_packet = False
 
@@ -41,6 +45,8 @@ class MuxSession(Stream):
         self.id = session_id
         self.sent = 0               # bytes taken for the carrier
         self.received = 0           # bytes that came from the carrier
+        self.account: Account | None = None
+        self.buffer_bytes = SESSION_BUFFER_BYTES
         self.tx: list[bytes] | None = None      # waits for its turn on the carrier
         self.tx_bytes = 0
         self.rx_bytes = 0           # waits for our neighbour
@@ -112,6 +118,11 @@ class MuxSession(Stream):
             if self._remote_ended:
                 self._end_towards_peer()
 
+    def charge(self, user: User, ip: str) -> bool:
+        if not self.ended:
+            _charge(self, user, ip)
+        return True
+
     # what the carrier does
 
     def deliver(self, data: Buffer) -> None:
@@ -136,7 +147,7 @@ class MuxSession(Stream):
     def remote_end(self) -> None:
         """The other side ended the session: our neighbour gets what is still waiting, then the end."""
         self.drop_tx()
-        self.ended = True
+        self._on_ended()
         self._remote_ended = True
         if self._rx is None:
             self._end_towards_peer()
@@ -145,7 +156,7 @@ class MuxSession(Stream):
         """There is no carrier any more."""
         self.drop_tx()
         self._drop_rx()
-        self.ended = True
+        self._on_ended()
         self.carrier.wheel.forget(self)
         peer, self.peer = self.peer, NULL_STREAM
         peer.abort(error)
@@ -156,11 +167,16 @@ class MuxSession(Stream):
 
     def finished(self) -> None:
         """The carrier has put our End on its way."""
-        self.ended = True
+        self._on_ended()
         self._drop_rx()
         self.carrier.wheel.forget(self)
         peer, self.peer = self.peer, NULL_STREAM
         peer.close()
+
+    def _on_ended(self) -> None:
+        self.ended = True
+        if self.account is not None:
+            self.account.close(self)
 
     def _finish(self) -> None:
         self.carrier.finish(self, is_error=False)
@@ -181,7 +197,12 @@ class MuxSession(Stream):
 class MuxPacketSession(PacketStream):
     """A UDP session."""
 
-    __slots__ = ("carrier", "destination", "ended", "id", "next_address")
+    __slots__ = (
+        "account", "carrier", "counted_received", "counted_sent", "destination", "ended", "id", "next_address", "received",
+        "sent",
+    )
+    counted_received: int           # the account's
+    counted_sent: int
 
     is_packet = True
 
@@ -192,11 +213,15 @@ class MuxPacketSession(PacketStream):
         self.destination = destination
         self.next_address: Destination | None = None     # of the datagram whose metadata was just read
         self.ended = False
+        self.received = 0           # bytes
+        self.sent = 0               # bytes
+        self.account: Account | None = None
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         if not self.ended and 0 < len(data) <= self.carrier.max_packet_bytes:
             if address == self.destination and self.carrier.is_client:
                 address = None
+            self.sent += len(data)
             self.carrier.send_packet(encode_packet(self.id, data, address))
 
     def write_control(self, data: bytes) -> None:
@@ -204,14 +229,20 @@ class MuxPacketSession(PacketStream):
         if not self.ended:
             self.carrier.send_frame(encode_packet(self.id, data, None))
 
+    def charge(self, user: User, ip: str) -> bool:
+        if not self.ended:
+            _charge(self, user, ip)
+        return True
+
     def close(self) -> None:
         if not self.ended:
-            self.ended = True
+            self._on_ended()
             self.peer = NULL_PACKETS
             self.carrier.finish_packets(self)
 
     def deliver(self, data: Buffer) -> None:
         """One datagram came; valid during the call only."""
+        self.received += len(data)
         address, self.next_address = self.next_address, None
         self.peer.write_packet(data, address)
 
@@ -222,6 +253,19 @@ class MuxPacketSession(PacketStream):
         self._end()
 
     def _end(self) -> None:
-        self.ended = True
+        self._on_ended()
         peer, self.peer = self.peer, NULL_PACKETS
         peer.close()
+
+    def _on_ended(self) -> None:
+        self.ended = True
+        if self.account is not None:
+            self.account.close(self)
+
+
+def _charge(session: MuxSession | MuxPacketSession, user: User, ip: str) -> None:
+    """Count `session` for `user`; what we open on a carrier goes up on it."""
+    if session.account is not None:
+        session.account.charge(session, user, ip)
+    else:
+        (user.opened if session.carrier.is_client else user.served).open(session, ip)

@@ -15,11 +15,13 @@ from proxycore import tasks
 from proxycore.destination import Destination, IPAddress, ip_text
 from proxycore.errors import DialError
 from proxycore.net import liveness
+from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.unix import system_name
 from proxycore.net.wheel import Wheel
+from proxycore.stats import Account
 
 RACE_DELAY_S = 0.25
 """The next address is tried beside one that has not answered by then (RFC 8305, Connection Attempt Delay)."""
@@ -76,7 +78,7 @@ class DialOptions(Protocol):
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_census", "_is_carrier", "_options", "_poller", "_resolve", "_wheel")
+    __slots__ = ("_account", "_census", "_is_carrier", "_limits", "_options", "_poller", "_resolve", "_wheel")
 
     def __init__(
         self,
@@ -87,8 +89,12 @@ class Dialer:
         is_carrier: bool,
         options: DialOptions | None = None,
         resolve: Resolve = resolve,
+        limits: Limits = DEFAULT_LIMITS,
+        account: Account | None = None,
     ) -> None:
         self._resolve = resolve
+        self._limits = limits
+        self._account = account
         self._options = options
         self._poller = poller
         self._wheel = wheel
@@ -100,7 +106,7 @@ class Dialer:
     ) -> SocketStream:
         """A stream to `destination` (TCP) that is still connecting; its peer is aborted with DialError if it cannot.
         `resolve`: asked in place of the usual resolver."""
-        stream = SocketStream(self._poller, self._wheel, self._census, None)
+        stream = SocketStream(self._poller, self._wheel, self._census, None, self._limits, self._account)
         race = _Race(
             self._poller.loop, stream, destination, wheel=self._wheel, is_carrier=self._is_carrier, options=self._options
         )
@@ -113,7 +119,7 @@ class Dialer:
 
     def dial_unix(self, name: str) -> SocketStream:
         """The same to a unix socket: a file's path, or an abstract name (`@name`, `@@name`)."""
-        stream = SocketStream(self._poller, self._wheel, self._census, None)
+        stream = SocketStream(self._poller, self._wheel, self._census, None, self._limits, self._account)
         self._poller.call_soon(_connect_unix, stream, name)
         return stream
 

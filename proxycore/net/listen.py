@@ -14,9 +14,11 @@ from proxycore.destination import HostPort
 from proxycore.errors import ConfigError
 from proxycore.net import liveness
 from proxycore.net.dial import tune, tune_carrier
+from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import READABLE, Poller
 from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.wheel import Wheel
+from proxycore.stats import Account
 
 BACKLOG = 4096
 ACCEPTS_PER_WAKE = 64
@@ -107,8 +109,8 @@ class Listener:
     """Accepts connections and hands each to `accept` as a stream that begins to read when `accept` returns."""
 
     __slots__ = (
-        "_accept", "_census", "_clean_up", "_family", "_interest", "_is_carrier", "_local", "_options", "_poller", "_resume",
-        "_sock", "_wheel",
+        "_accept", "_account", "_census", "_clean_up", "_family", "_interest", "_is_carrier", "_limits", "_local", "_options",
+        "_poller", "_resume", "_sock", "_wheel",
     )
 
     def __init__(
@@ -122,10 +124,14 @@ class Listener:
         is_carrier: bool,
         options: ListenOptions | None = None,
         clean_up: Callable[[], None] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        account: Account | None = None,
     ) -> None:
         """`clean_up` is called once `sock` has been closed."""
         self._census = census
         self._clean_up = clean_up
+        self._limits = limits
+        self._account = account
         self._poller = poller
         self._wheel = wheel
         self._sock = sock
@@ -151,12 +157,17 @@ class Listener:
     def sock(self) -> socket.socket:
         return self._sock
 
-    def serve(self, accept: Accept, census: Census, *, is_carrier: bool, options: ListenOptions | None) -> None:
+    def serve(
+        self, accept: Accept, census: Census, *, is_carrier: bool, options: ListenOptions | None,
+        limits: Limits = DEFAULT_LIMITS, account: Account | None = None,
+    ) -> None:
         """Hand what is accepted from now on to `accept`, as if this listener had been made for it."""
         self._accept = accept
         self._census = census
         self._is_carrier = is_carrier
         self._options = options
+        self._limits = limits
+        self._account = account
 
     def accept_waiting(self) -> None:
         """Accept who has connected already, without waiting for this listener's turn."""
@@ -208,7 +219,7 @@ class Listener:
         except OSError:
             sock.close()            # reset meanwhile
             return
-        stream = SocketStream(self._poller, self._wheel, self._census, sock)
+        stream = SocketStream(self._poller, self._wheel, self._census, sock, self._limits, self._account)
         try:
             self._accept(stream, _plain(source) if source else UNIX_ADDRESS, _plain(local))
         except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only

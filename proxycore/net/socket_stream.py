@@ -13,12 +13,17 @@ import logging
 import socket
 import termios
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 from proxycore.destination import HostPort
 from proxycore.errors import LinkDown
+from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import READABLE, WRITABLE, Poller
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
+
+if TYPE_CHECKING:
+    from proxycore.stats import Account, User
 
 FIRST_READ_BYTES, READ_BYTES = 32 * 1024, 256 * 1024
 """One read, at first and at most: it doubles while reads come back full, and begins anew after a pause.
@@ -28,12 +33,6 @@ Many bytes make few, large operations; but where the way on is full, what was re
 
 MAX_GATHER = 64
 """Backlog pieces sent by one call."""
-
-CONNECTION_IDLE_S = 300.0
-"""connIdle of the cores: no byte in either direction."""
-
-HALF_CLOSED_IDLE_S = 30.0
-"""No byte in either direction after one side has finished."""
 
 LINGER_S = 2.0
 """After `close`: how long what still comes in is read and thrown away, so that no reset overtakes the last bytes."""
@@ -65,10 +64,16 @@ class SocketStream(Stream):
 
     __slots__ = (
         "_backlog", "_blocked", "_census", "_closing", "_eof_in", "_eof_out", "_interest", "_mark", "_paused", "_poller",
-        "_read_bytes", "_wheel", "owner", "received", "sent", "sock", "wheel_slot",
+        "_read_bytes", "_wheel", "account", "counted_received", "counted_sent", "limits", "owner", "received", "sent", "sock",
+        "wheel_slot",
     )
+    counted_received: int           # the account's
+    counted_sent: int
 
-    def __init__(self, poller: Poller, wheel: Wheel, census: Census, sock: socket.socket | None) -> None:
+    def __init__(
+        self, poller: Poller, wheel: Wheel, census: Census, sock: socket.socket | None,
+        limits: Limits = DEFAULT_LIMITS, account: Account | None = None,
+    ) -> None:
         """`sock` is connected and non-blocking, or None: then `connected` or `abort` must follow."""
         self.peer: Stream = NULL_STREAM
         self.sock = sock
@@ -80,6 +85,10 @@ class SocketStream(Stream):
         self._wheel = wheel
         self._census = census
         census.open.add(self)
+        self.limits = limits
+        self.account = account
+        if account is not None:
+            account.open(self)
         self._mark = 0              # received + sent when the wheel last looked
         self._backlog: list[bytes] = []
         self._blocked = sock is None    # write() cannot go straight to the socket
@@ -90,7 +99,7 @@ class SocketStream(Stream):
         self._eof_out = False       # asked for; done once the backlog is empty
         self._closing = False       # incoming data is thrown away
         if sock is not None:
-            wheel.watch(self, CONNECTION_IDLE_S)
+            wheel.watch(self, limits.idle_s)
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "connecting" if self.sock is None else "open"
@@ -119,6 +128,20 @@ class SocketStream(Stream):
     def claim(self, owner: Hashable) -> None:
         self.owner = owner
 
+    def obey(self, limits: Limits) -> None:
+        if limits is self.limits:
+            return
+        self.limits = limits
+        if self.sock is not None and not self._closing:
+            self._look_in(self._half_closed_s() if self._eof_in or self._eof_out else limits.idle_s)
+
+    def charge(self, user: User, ip: str) -> bool:
+        if self.account is None:
+            return False
+        if not self.ended:
+            self.account.charge(self, user, ip)
+        return True
+
     @property
     def backlog_bytes(self) -> int:
         return sum(map(len, self._backlog))
@@ -136,7 +159,7 @@ class SocketStream(Stream):
             sock.close()
             return
         self.sock = sock
-        self._wheel.watch(self, CONNECTION_IDLE_S)
+        self._wheel.watch(self, self.limits.idle_s)
         self.peer.on_connected()
         if self.sock is None:
             return                  # the peer could not take that, and ended this stream
@@ -268,7 +291,7 @@ class SocketStream(Stream):
             peer.write_eof()
             return
         if not self._closing:
-            self._wheel.watch(self, HALF_CLOSED_IDLE_S)
+            self._look_in(self._half_closed_s())
         self.peer.write_eof()
 
     def _on_writable(self) -> None:
@@ -314,7 +337,10 @@ class SocketStream(Stream):
             return
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)  # type: ignore[union-attr]
-        self._wheel.watch(self, LINGER_S if self._closing else HALF_CLOSED_IDLE_S)
+        if self._closing:
+            self._wheel.watch(self, LINGER_S)
+        else:
+            self._look_in(self._half_closed_s())
 
     def _await_writable(self) -> None:
         interest = self._interest
@@ -334,12 +360,25 @@ class SocketStream(Stream):
         total = self.received + self.sent
         if total != self._mark and not self._closing:
             self._mark = total
-            return HALF_CLOSED_IDLE_S if self._eof_in or self._eof_out else CONNECTION_IDLE_S
-        if self._closing and self._backlog and total != self._mark:
+            period_s = self._half_closed_s() if self._eof_in or self._eof_out else self.limits.idle_s
+            if period_s:
+                return period_s
+        elif self._closing and self._backlog and total != self._mark:
             self._mark = total      # a slow reader still takes what was written before the close
-            return CONNECTION_IDLE_S
+            return self.limits.idle_s
         self.fail(LinkDown("idle"))
         return None
+
+    def _half_closed_s(self) -> float:
+        """The limit where one side has finished; what is still on its way to a slow reader has not."""
+        if self._eof_in:
+            return self.limits.after_eof_in_s
+        return self.limits.idle_s if self._backlog else self.limits.after_eof_out_s
+
+    def _look_in(self, period_s: float) -> None:
+        """A new limit: it begins now, so that a look in its first period finds the connection used."""
+        self._mark = -1
+        self._wheel.watch(self, period_s)
 
     def fail(self, error: Exception | None) -> None:
         """The socket failed, or its time is over: the peer is told."""
@@ -351,6 +390,8 @@ class SocketStream(Stream):
 
     def _end(self) -> None:
         self._census.open.discard(self)
+        if self.account is not None:
+            self.account.close(self)
         self._wheel.forget(self)
         self._eof_in = self._eof_out = self._blocked = True
         sock, self.sock = self.sock, None

@@ -7,18 +7,20 @@ import logging
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
 from proxycore.errors import DialError
+from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_PACKETS, Buffer, PacketStream
 
-PACKET_BYTES = 65535
-FLOW_IDLE_S = 60.0
-"""A flow without a datagram for one to two periods ends (the cores: about two minutes)."""
+if TYPE_CHECKING:
+    from proxycore.stats import Account, User
 
+PACKET_BYTES = 65535
 MAX_FLOWS = 16384
 """Flows of one listening socket; a datagram that would begin one more is dropped."""
 
@@ -39,9 +41,14 @@ AcceptFlow = Callable[[PacketStream, HostPort, HostPort], None]
 class UdpListener:
     """One listening socket; a client address that is new becomes a flow and is handed to `accept`."""
 
-    __slots__ = ("_accept", "_flows", "_is_retired", "_local", "_loop", "_sock", "_wheel")
+    __slots__ = ("_accept", "_flows", "_is_retired", "_local", "_loop", "_sock", "_wheel", "account", "limits")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: AcceptFlow) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: AcceptFlow,
+        limits: Limits = DEFAULT_LIMITS, account: Account | None = None,
+    ) -> None:
+        self.limits = limits
+        self.account = account
         self._loop = loop
         self._wheel = wheel
         self._sock = sock
@@ -60,10 +67,12 @@ class UdpListener:
     def is_gone(self) -> bool:
         return self._sock.fileno() < 0
 
-    def serve(self, accept: AcceptFlow) -> None:
+    def serve(self, accept: AcceptFlow, limits: Limits = DEFAULT_LIMITS, account: Account | None = None) -> None:
         """Hand flows that begin from now on to `accept`, also if it was retired."""
         self._accept = accept
         self._is_retired = False
+        self.limits = limits
+        self.account = account
 
     def retire(self) -> None:
         """Begin no more flows; close when those that there are have ended."""
@@ -114,38 +123,50 @@ class UdpListener:
             # one socket for both families: which address was hit is not known, but its family is
             local = ("0.0.0.0", self._local[1]) if plain != address[0] else self._local
             self._accept(flow, (plain, address[1]), local)
-        flow.packets += 1
+        flow.received += size
         flow.peer.write_packet(_view[:size], None)
 
 
 class _Flow(PacketStream):
     """The datagrams of one client address."""
 
-    __slots__ = ("_address", "_listener", "_mark", "_wheel", "packets", "wheel_slot")
+    __slots__ = (
+        "_address", "_listener", "_mark", "_wheel", "account", "counted_received", "counted_sent", "received", "sent",
+        "wheel_slot",
+    )
+    counted_received: int           # the account's
+    counted_sent: int
 
     def __init__(self, listener: UdpListener, address: tuple[str, int], wheel: Wheel) -> None:
         self.peer: PacketStream = NULL_PACKETS
-        self.packets = 0            # both ways
+        self.received = 0           # bytes
+        self.sent = 0               # bytes
         self.wheel_slot = -1
+        self.account = listener.account
+        if self.account is not None:
+            self.account.open(self)
         self._listener = listener
         self._address = address
         self._wheel = wheel
         self._mark = 0
-        wheel.watch(self, FLOW_IDLE_S)
+        wheel.watch(self, listener.limits.flow_idle_s)
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
-        self.packets += 1
+        self.sent += len(data)
         self._listener.send(data, self._address)
 
     def close(self) -> None:
         self._wheel.forget(self)
         self._listener.forget(self._address, self)
+        if self.account is not None:
+            self.account.close(self)
         self.peer = NULL_PACKETS
 
     def on_watch(self) -> float | None:
-        if self.packets != self._mark:
-            self._mark = self.packets
-            return FLOW_IDLE_S
+        total = self.received + self.sent
+        if total != self._mark:
+            self._mark = total
+            return self._listener.limits.flow_idle_s
         self.expire()
         return None
 
@@ -162,9 +183,11 @@ class UdpSocket(PacketStream):
     """
 
     __slots__ = (
-        "_addresses", "_default", "_ended", "_hides_source", "_look_up", "_loop", "_mark", "_packets", "_socks", "_strategy",
-        "_unresolved", "_wheel", "wheel_slot",
+        "_addresses", "_default", "_ended", "_hides_source", "_limits", "_look_up", "_loop", "_mark", "_socks", "_strategy",
+        "_unresolved", "_wheel", "account", "counted_received", "counted_sent", "received", "sent", "wheel_slot",
     )
+    counted_received: int           # the account's
+    counted_sent: int
 
     def __init__(
         self,
@@ -175,6 +198,8 @@ class UdpSocket(PacketStream):
         *,
         hides_source: bool = False,
         resolve: Resolve = resolve,
+        limits: Limits = DEFAULT_LIMITS,
+        account: Account | None = None,
     ) -> None:
         self._look_up = resolve
         self.peer: PacketStream = NULL_PACKETS
@@ -187,15 +212,19 @@ class UdpSocket(PacketStream):
         self._socks: dict[int, socket.socket] = {}              # by family
         self._addresses: dict[str, IPAddress | None] = {}       # names of this flow; None: under way
         self._unresolved: list[tuple[bytes, Destination]] = []
-        self._packets = 0
+        self.received = 0           # bytes
+        self.sent = 0               # bytes
+        self.account = account
+        if account is not None:
+            account.open(self)
+        self._limits = limits
         self._mark = 0
         self._ended = False
-        wheel.watch(self, FLOW_IDLE_S)
+        wheel.watch(self, limits.flow_idle_s)
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         if self._ended:
             return
-        self._packets += 1
         destination = address or self._default
         host = destination.host
         if not isinstance(host, str):
@@ -216,6 +245,8 @@ class UdpSocket(PacketStream):
         if not self._ended:
             self._ended = True
             self._wheel.forget(self)
+            if self.account is not None:
+                self.account.close(self)
             self.peer = NULL_PACKETS
             self._unresolved.clear()
             for sock in self._socks.values():
@@ -223,10 +254,18 @@ class UdpSocket(PacketStream):
                 sock.close()
             self._socks.clear()
 
+    def charge(self, user: User, ip: str) -> bool:
+        if self.account is None:
+            return False
+        if not self._ended:
+            self.account.charge(self, user, ip)
+        return True
+
     def on_watch(self) -> float | None:
-        if self._packets != self._mark:
-            self._mark = self._packets
-            return FLOW_IDLE_S
+        total = self.received + self.sent
+        if total != self._mark:
+            self._mark = total
+            return self._limits.flow_idle_s
         self._fail()
         return None
 
@@ -260,7 +299,7 @@ class UdpSocket(PacketStream):
                 sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
                 self._socks[family] = sock
                 self._loop.add_reader(sock, self._on_readable, sock)
-            sock.sendto(data, (str(ip), port))
+            self.sent += sock.sendto(data, (str(ip), port))
         except (OSError, OverflowError) as error:
             _log.debug("datagram dropped: %s", error)
 
@@ -274,7 +313,7 @@ class UdpSocket(PacketStream):
                 return
             except OSError:
                 continue
-            self._packets += 1
+            self.received += size
             address = None
             if not self._hides_source:
                 address = Destination("udp", unmapped(ip_address(source[0].partition("%")[0])), source[1])

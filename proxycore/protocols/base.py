@@ -18,6 +18,7 @@ from proxycore.dns.answer import Answer, Families
 from proxycore.net.poller import Loop
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.wheel import Wheel
+from proxycore.policy import Policy
 from proxycore.stream import PacketStream, Stream
 
 
@@ -33,6 +34,11 @@ class Settings(BaseModel):
     def provides_inbound_tags(self) -> Sequence[str]:
         """Tags that rules may see besides those of inbounds and bridges: of a tunnel that this outbound keeps open."""
         return ()
+
+    @property
+    def policy_level(self) -> int:
+        """Level of connections before a user is known, or without one; of an outbound: of those that it makes."""
+        return int(getattr(self, "user_level", 0))
 
     def cautions(self) -> Sequence[str]:
         """What is allowed but hardly meant, each in one sentence; the document reader warns of it."""
@@ -110,6 +116,7 @@ class InboundContext:
     dial: Dial | None = None            # for inbounds that hand connections on by themselves
     dial_unix: Callable[[str], Stream] | None = None    # the same, to a unix socket (its path, or `@name`)
     ports: Sequence[tuple[int, int]] = ()   # all that is listened on: first and last of each range
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class OutboundContext:
     resolve: Resolve = resolve          # for those that look at addresses themselves
     inbound_kinds: Mapping[str, str] = field(default_factory=dict)
     """By inbound tag: the protocol that a request came by, "vless-reverse" for VLESS's own tunnel."""
+    dials_plainly: bool = False             # what `dial` returns is the socket itself
 
 
 class Inbound:
@@ -161,6 +169,9 @@ class Outbound:
     """The dialling side of one configured outbound, portal or balancer."""
 
     tag: str
+
+    is_metered: bool = False
+    """The peers that it gives to streams and flows count the payload and take `charge`; else somebody counts before it."""
 
     def open(self, request: Request, stream: Stream) -> None:
         """Carry `stream`: set both `peer`s before returning. Failure is told by `stream.abort(error)`, never raised."""

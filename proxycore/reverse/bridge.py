@@ -17,10 +17,13 @@ from proxycore.errors import LinkDown, PeerError
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES, Carrier
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.limits import CARRIER_LIMITS
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.policy import Policy
 from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
+from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
 TICK_S = 2.0
@@ -134,6 +137,7 @@ class BridgeLink:
             session.peer = NULL_STREAM
             session.abort(LinkDown("the bridge was removed"))
             return
+        self._bridge.took_session(session)
         self._bridge.dispatcher.dispatch(self._request(destination), session)
 
     def _accept_packets(self, destination: Destination, packets: MuxPacketSession) -> None:
@@ -145,6 +149,7 @@ class BridgeLink:
             packets.peer = NULL_PACKETS
             packets.close()
             return
+        self._bridge.took_session(packets)
         self._bridge.dispatcher.dispatch_packets(self._request(destination), packets)
 
     def retire(self) -> None:
@@ -182,6 +187,7 @@ class Bridge:
     def __init__(
         self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel, *,
         user: str = "", level: int = 0, open_carrier: OpenCarrier | None = None,
+        account: Account | None = None, policy: Policy | None = None,
     ) -> None:
         """`user` and `level` are those of the sessions that come through.
 
@@ -192,6 +198,8 @@ class Bridge:
         self.origin = Request(Destination("tcp", domain, 0), tag, user=user, level=level)
         self.reads_addresses = open_carrier is not None
         self._open_carrier = open_carrier
+        self._account = account
+        self._level = (Policy() if policy is None else policy).level(level)
         self.dispatcher = dispatcher
         self.links: list[BridgeLink] = []       # all that are not ended, drained ones included
         self._loop = loop
@@ -271,6 +279,13 @@ class Bridge:
 
     # links
 
+    def took_session(self, session: MuxSession | MuxPacketSession) -> None:
+        """The portal opened `session`."""
+        if isinstance(session, MuxSession):
+            session.buffer_bytes = self._level.buffer_bytes
+        if self._account is not None:
+            self._account.open(session)
+
     def on_up(self, link: BridgeLink) -> None:
         self._failures = 0
         if not link.is_outdated:
@@ -324,6 +339,7 @@ class Bridge:
             self._open_carrier(link.carrier)
         else:
             self.dispatcher.dispatch(self.origin, link.carrier)
+        link.carrier.peer.obey(CARRIER_LIMITS)
         if link.carrier.peer is NULL_STREAM and not link.carrier.ended:
             link.carrier.fail(LinkDown("nothing carries it"))
 

@@ -15,13 +15,16 @@ from proxycore.errors import LinkDown
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
 from proxycore.mux.client import MuxClient
 from proxycore.mux.codec import encode_addresses
-from proxycore.mux.session import MuxPacketSession
+from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.net.limits import CARRIER_LIMITS
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.policy import Policy
 from proxycore.protocols.base import Outbound
 from proxycore.reverse import control, dialect
 from proxycore.reverse.dialect import DialectMemory
 from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
+from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
 TICK_S = 2.0
@@ -95,6 +98,8 @@ class _ControlEars(PacketStream):
 class Portal(Outbound):
     """One configured portal."""
 
+    is_metered = True
+
     def __init__(
         self,
         tag: str,
@@ -104,6 +109,8 @@ class Portal(Outbound):
         fixed_dialect: str | None = None,
         *,
         tells_addresses: bool = False,
+        account: Account | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """`tells_addresses`: bridges are told who the visitor is; those of a `reverse` section would not understand it."""
         self.tag = tag
@@ -113,6 +120,8 @@ class Portal(Outbound):
         self._wheel = wheel
         self._memory = DialectMemory(fixed_dialect)
         self._tells_addresses = tells_addresses
+        self._account = account
+        self._policy = Policy() if policy is None else policy
         self._waiting: dict[WaitingStream, None] = {}
         self._random = random.Random()
         self._ticks = 0
@@ -133,7 +142,7 @@ class Portal(Outbound):
                 return
         link = self.pick()
         if link is not None:
-            session = link.carrier.open(request.destination, self._visitor(request))
+            session = self._session(link, request)
             session.peer, stream.peer = stream, session
         elif len(self._waiting) < MAX_WAITING and not self._is_closed:
             waiting = WaitingStream(request, stream, self._wheel, self._stopped_waiting)
@@ -150,6 +159,8 @@ class Portal(Outbound):
             packets.close()
             return
         session = link.carrier.open_packets(request.destination, optional=self._visitor(request))
+        if self._account is not None:
+            self._account.open(session)
         session.peer, packets.peer = packets, session
 
     def pick(self) -> Link | None:
@@ -167,6 +178,14 @@ class Portal(Outbound):
     def is_usable(self) -> bool:
         """Whether there is a carrier that takes another session."""
         return self.pick() is not None
+
+    def _session(self, link: Link, request: Request) -> MuxSession:
+        """Raises as `MuxClient.open`."""
+        session = link.carrier.open(request.destination, self._visitor(request))
+        session.buffer_bytes = self._policy.level(request.level).buffer_bytes
+        if self._account is not None:
+            self._account.open(session)
+        return session
 
     def _visitor(self, request: Request) -> bytes:
         """What a New frame says about who opened the session."""
@@ -210,6 +229,7 @@ class Portal(Outbound):
             return
         carrier = MuxClient(self._loop, self._wheel)
         carrier.peer, stream.peer = stream, carrier
+        stream.obey(CARRIER_LIMITS)
         link = Link(carrier, request, self._loop.time())
         carrier.on_ended = lambda _carrier: self._on_carrier_ended(link)
         self._open_control(link, self._memory.first_guess(link.credential))
@@ -221,8 +241,7 @@ class Portal(Outbound):
             if picked is None:
                 self._waiting[stream_waiting] = None
             else:
-                request = stream_waiting.request
-                stream_waiting.join(picked.carrier.open(request.destination, self._visitor(request)))
+                stream_waiting.join(self._session(picked, stream_waiting.request))
 
     def _on_carrier_ended(self, link: Link) -> None:
         self.links.remove(link)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from proxycore.destination import Request
 from proxycore.errors import LinkDown
 from proxycore.net.wheel import Wheel
+from proxycore.stats import User
 from proxycore.stream import Buffer, Stream
 
 CARRIER_WAIT_S = 3.0
@@ -22,7 +23,7 @@ MAX_WAITING = 1024
 class WaitingStream(Stream):
     """Stands in for the session that is not there yet. What the client sends first is kept (one read), then it is paused."""
 
-    __slots__ = ("_is_over", "_kept", "_on_over", "_wants_eof", "request", "wheel_slot")
+    __slots__ = ("_charged", "_is_over", "_kept", "_on_over", "_wants_eof", "request", "wheel_slot")
 
     def __init__(self, request: Request, client: Stream, wheel: Wheel, on_over: Callable[[WaitingStream], None]) -> None:
         self.peer = client
@@ -31,6 +32,7 @@ class WaitingStream(Stream):
         self._kept: list[bytes] = []
         self._wants_eof = False
         self._is_over = False
+        self._charged: tuple[User, str] | None = None
         self._on_over = on_over
         wheel.watch(self, CARRIER_WAIT_S)
 
@@ -39,6 +41,8 @@ class WaitingStream(Stream):
         self._is_over = True
         client = self.peer
         client.peer, session.peer = session, client
+        if self._charged is not None:
+            session.charge(*self._charged)
         for data in self._kept:
             session.write(data)
         if self._wants_eof:
@@ -59,6 +63,10 @@ class WaitingStream(Stream):
 
     def write_eof(self) -> None:
         self._wants_eof = True
+
+    def charge(self, user: User, ip: str) -> bool:
+        self._charged = (user, ip)      # the session will do it
+        return True
 
     def close(self) -> None:
         self._end()

@@ -11,16 +11,19 @@ from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.dns.answer import Answer, Families
 from proxycore.errors import DialError, LinkDown
 from proxycore.logs import AccessLog, SilentAccessLog
+from proxycore.net.limits import Limits
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
+from proxycore.policy import Policy
 from proxycore.protocols.base import Names, Outbound
 from proxycore.resolving import Resolving
 from proxycore.routing.resolution import Resolution
 from proxycore.routing.router import Router
 from proxycore.running.listen_key import ListenKey
+from proxycore.stats import Account, Stats
 from proxycore.stream import NULL_STREAM, PacketStream, Stream
 
 if TYPE_CHECKING:
@@ -57,12 +60,14 @@ class Ground:
         self.carriers = Census()            # the same between cores
         self.client_censuses = [self.clients]
         self.access: AccessLog = SilentAccessLog()
+        self.policy = Policy()
+        self.stats = Stats()
         self._names: NamesOfNow | None = None
         self.outbounds: dict[str, Outbound] = {}        # those of now, by tag
         self.resolution = Resolution(self.resolve, loop.time)       # of names that rules want addresses of
         resolving = Resolving(self.resolution)
-        self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access, resolving)
-        self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel)
+        self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access, self.stats, resolving)
+        self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel, self.policy)
         self.tunnels: Mapping[str, Portal] = {}
         self.inbound_kinds: dict[str, str] = {}         # those of now, by inbound tag
         self.leaving: list[Leaving] = []
@@ -118,14 +123,18 @@ class Ground:
             stream.abort(LinkDown("the tunnel is gone"))
         else:
             tunnel.register(request, stream)
+            if request.user:
+                source = request.source
+                stream.peer.charge(self.stats.user(request.user, request.level), source[0] if source is not None else "")
 
     def open_udp(
-        self, default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False,
-        resolve: Resolve | None = None,
+        self, limits: Limits, account: Account, default: Destination, strategy: Strategy = Strategy.AS_IS, *,
+        hides_source: bool = False, resolve: Resolve | None = None,
     ) -> PacketStream:
         """An outgoing flow of datagrams."""
         return UdpSocket(
-            self.loop, self.wheel, default, strategy, hides_source=hides_source, resolve=resolve or self.resolve)
+            self.loop, self.wheel, default, strategy, hides_source=hides_source, resolve=resolve or self.resolve,
+            limits=limits, account=account)
 
     def leave(self, *parts: Leaving) -> None:
         """Remember `parts`, which were removed, until they are gone."""

@@ -11,6 +11,7 @@ from proxycore.document import model
 from proxycore.document.stream_settings import PLAIN
 from proxycore.errors import LinkDown
 from proxycore.net.dial import Dialer
+from proxycore.net.limits import Limits
 from proxycore.net.socket_stream import Census
 from proxycore.net.unix import UnixAddress
 from proxycore.protocols.base import Inbound, InboundContext
@@ -19,6 +20,7 @@ from proxycore.running.ground import Ground
 from proxycore.running.listen_key import ListenKey
 from proxycore.running.listeners import Served
 from proxycore.running.matching import Key, keyed, match
+from proxycore.stats import Account
 from proxycore.transport.base import ServerLayer
 from proxycore.transport.sockopt import Sockopt
 from proxycore.transport.stack import server_layers, through_server
@@ -32,6 +34,8 @@ class RunningInbound:
     inbound: Inbound
     layers: list[ServerLayer]
     census: Census
+    limits: Limits
+    account: Account
 
     def listens(self) -> Iterator[tuple[ListenKey, Served]]:
         """The sockets that it wants to be served by."""
@@ -41,7 +45,8 @@ class RunningInbound:
         accept = through_server(self.layers, self.inbound.accept)
         served = Served(
             entry.tag or entry.path, f"{entry.path}.{'listen' if is_unix else 'port'}", accept, self.inbound.accept_packets,
-            self.census, entry.spec.is_carrier, sockopt, entry.listen if isinstance(entry.listen, UnixAddress) else None)
+            self.census, entry.spec.is_carrier, sockopt, self.limits, self.account,
+            entry.listen if isinstance(entry.listen, UnixAddress) else None)
         if isinstance(entry.listen, UnixAddress):
             yield ListenKey(entry.listen.name, 0, "unix"), served
         address = "" if entry.listen is None else str(entry.listen)
@@ -58,18 +63,23 @@ def prepare_inbounds(
     """One that is replaced hands on what it remembers of its clients. Raises: ConfigError."""
 
     def build(entry: model.Inbound, old: RunningInbound | None) -> RunningInbound:
-        dialer = Dialer(ground.poller, ground.wheel, ground.clients, is_carrier=False, resolve=ground.resolve)
+        dialer = Dialer(
+            ground.poller, ground.wheel, ground.clients, is_carrier=False, resolve=ground.resolve,
+            limits=ground.policy.level(0).target)
+        limits = ground.policy.level(entry.settings.policy_level).client
+        account = ground.stats.inbound(entry.tag)
         port = max(entry.ports[0][0], 1) if entry.ports else 0
         context = InboundContext(
             entry.tag, entry.path, _dispatcher(entry, ground), ground.wheel, time.time, port,
-            join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix, ports=entry.ports,
+            join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix, ports=entry.ports, policy=ground.policy,
         )
         inbound: Inbound = entry.side.build(entry.settings, context)
         if old is None:
-            return RunningInbound(entry, inbound, server_layers(entry.stream, entry.path, ground.wheel), Census())
+            layers = server_layers(entry.stream, entry.path, ground.wheel)
+            return RunningInbound(entry, inbound, layers, Census(), limits, account)
         is_same_transport = old.entry.stream == entry.stream
         layers = old.layers if is_same_transport else server_layers(entry.stream, entry.path, ground.wheel)
-        new = RunningInbound(entry, inbound, layers, old.census)
+        new = RunningInbound(entry, inbound, layers, old.census, limits, account)
         change.on_commit(Phase.SWAP, _take_over, new, old)
         change.on_commit(Phase.RETIRE, _end_strangers, new, change)
         return new
@@ -88,7 +98,7 @@ def _dispatcher(entry: model.Inbound, ground: Ground) -> InboundDispatcher:
     from proxycore.sniff.dispatching import SniffingDispatcher  # a start without sniffing is not to wait for it
 
     sniffing = SniffingDispatcher(ground.dispatcher, entry.sniffing, ground.poller)
-    return InboundDispatcher(sniffing, ground.poller, ground.wheel)
+    return InboundDispatcher(sniffing, ground.poller, ground.wheel, ground.policy)
 
 
 def _known_by(entry: model.Inbound) -> Hashable:

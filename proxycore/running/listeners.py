@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxycore.errors import ConfigError
+from proxycore.net.limits import Limits
 from proxycore.net.listen import Accept, Listener, bind, share_port
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import AcceptFlow, UdpListener
@@ -17,6 +18,7 @@ from proxycore.net.unix import UnixAddress, bind_unix
 from proxycore.running.change import Change, Phase
 from proxycore.running.ground import Ground
 from proxycore.running.listen_key import ListenKey
+from proxycore.stats import Account
 from proxycore.transport.sockopt import Sockopt
 
 MAX_LISTENING_PORTS = 4096
@@ -38,6 +40,8 @@ class Served:
     census: Census
     is_carrier: bool
     options: Sockopt | None
+    limits: Limits
+    account: Account
     unix: UnixAddress | None = None
 
 
@@ -84,7 +88,8 @@ def _listen(
     if served.unix is not None:
         sock, clean_up = bind_unix(served.unix, served.path)
         listener = Listener(
-            ground.poller, ground.wheel, served.census, sock, served.accept, is_carrier=served.is_carrier, clean_up=clean_up)
+            ground.poller, ground.wheel, served.census, sock, served.accept, is_carrier=served.is_carrier, clean_up=clean_up,
+            limits=served.limits, account=served.account)
         change.on_undo(listener.close)
         return listener
     kind = socket.SOCK_STREAM if key.network == "tcp" else socket.SOCK_DGRAM
@@ -98,20 +103,23 @@ def _listen(
         share_port(sock)                # from now on nobody else may come beside it
     if key.network == "tcp":
         listener = Listener(
-            ground.poller, ground.wheel, served.census, sock, served.accept, is_carrier=served.is_carrier, options=served.options)
+            ground.poller, ground.wheel, served.census, sock, served.accept, is_carrier=served.is_carrier, options=served.options,
+            limits=served.limits, account=served.account)
     else:
-        listener = UdpListener(ground.loop, ground.wheel, sock, served.accept_packets)
+        listener = UdpListener(ground.loop, ground.wheel, sock, served.accept_packets, served.limits, served.account)
     change.on_undo(listener.close)
     return listener
 
 
 def _serve(listener: AnyListener, served: Served) -> None:
     if isinstance(listener, Listener):
-        listener.serve(served.accept, served.census, is_carrier=served.is_carrier, options=served.options)
+        listener.serve(
+            served.accept, served.census, is_carrier=served.is_carrier, options=served.options, limits=served.limits,
+            account=served.account)
         if served.unix is not None and served.unix.mode is not None:
             os.chmod(served.unix.name, served.unix.mode)
     else:
-        listener.serve(served.accept_packets)
+        listener.serve(served.accept_packets, served.limits, served.account)
 
 
 def _retire(key: ListenKey, listener: AnyListener, ground: Ground, is_replaced: bool) -> None:

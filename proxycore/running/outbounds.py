@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxycore.destination import Request
 from proxycore.document import model
 from proxycore.document.stream_settings import PLAIN
 from proxycore.mux.pool import MuxPool
 from proxycore.net.dial import Dialer
+from proxycore.net.limits import Limits
 from proxycore.protocols.base import Dial, Outbound, OutboundContext
 from proxycore.reverse.bridge import Bridge, OpenCarrier
 from proxycore.running.change import Change, Phase
 from proxycore.running.ground import Ground
 from proxycore.running.matching import Key, keyed, match
+from proxycore.stats import Account
 from proxycore.transport.chain import ChainedDial
 from proxycore.transport.sockopt import Sockopt
 from proxycore.transport.stack import client_layers, through_client
@@ -67,25 +70,33 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
         bridge = Bridge(
             origin.inbound_tag, str(origin.destination.host), ground.dispatcher, ground.poller, ground.wheel,
             user=origin.user, level=origin.level, open_carrier=open_carrier,
+            account=ground.stats.inbound(origin.inbound_tag), policy=ground.policy,
         )
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)
         bridges.append(bridge)
 
+    limits = ground.policy.level(entry.settings.policy_level).target
+    account = ground.stats.outbound(entry.tag)
+    dial, is_plain = _dial(entry, ground, limits, account)
     context = OutboundContext(
-        entry.tag, entry.path, _dial(entry, ground), ground.open_udp, ground.wheel, time.time,
+        entry.tag, entry.path, dial, partial(ground.open_udp, limits, account), ground.wheel, time.time,
         keep_tunnel=keep_tunnel, dispatcher=ground.dispatcher, names=ground, loop=ground.poller, resolve=ground.resolve,
-        inbound_kinds=ground.inbound_kinds,
+        inbound_kinds=ground.inbound_kinds, dials_plainly=is_plain,
     )
     outbound = entry.side.build(entry.settings, context)
     mux = entry.mux
     if mux.enabled:
-        outbound = MuxPool(outbound, ground.poller, ground.wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443)
+        outbound = MuxPool(
+            outbound, ground.poller, ground.wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443, ground.policy)
     return RunningOutbound(entry, outbound, bridges)
 
 
-def _dial(entry: model.Outbound, ground: Ground) -> Dial:
-    """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport."""
+def _dial(entry: model.Outbound, ground: Ground, limits: Limits, account: Account) -> tuple[Dial, bool]:
+    """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport.
+
+    The second is whether there is no more than the socket.
+    """
     is_carrier = entry.spec.is_carrier
     stream = entry.stream
     proxy_tag = entry.proxy_tag or stream.sockopt.dialer_proxy
@@ -96,5 +107,7 @@ def _dial(entry: model.Outbound, ground: Ground) -> Dial:
         is_plain = stream.sockopt == PLAIN.sockopt and not entry.send_through
         options = None if is_plain else Sockopt(stream.sockopt, entry.send_through)
         dial = Dialer(
-            ground.poller, ground.wheel, census, is_carrier=is_carrier, options=options, resolve=ground.resolve).dial
-    return through_client(client_layers(stream, entry.path, ground.wheel), dial, stream.sockopt.domain_strategy)
+            ground.poller, ground.wheel, census, is_carrier=is_carrier, options=options, resolve=ground.resolve,
+            limits=limits, account=account).dial
+    layers = client_layers(stream, entry.path, ground.wheel)
+    return through_client(layers, dial, stream.sockopt.domain_strategy), not (proxy_tag or layers)

@@ -33,7 +33,9 @@ def prepare_portals(
 
     def build(entry: model.Portal, _old: RunningPortal | None) -> RunningPortal:
         fixed = None if entry.dialect == "auto" else entry.dialect
-        portal = Portal(entry.tag, entry.domain, ground.poller, ground.wheel, fixed)
+        portal = Portal(
+            entry.tag, entry.domain, ground.poller, ground.wheel, fixed, account=ground.stats.outbound(entry.tag),
+            policy=ground.policy)
         change.on_undo(portal.stop)
         return RunningPortal(entry, portal)
 
@@ -55,7 +57,9 @@ def prepare_tunnels(
             tunnel = running.get(tag)
             change.report.tell("tunnels", "added" if tunnel is None else "kept", tag)
             if tunnel is None:
-                tunnel = Portal(tag, None, ground.poller, ground.wheel, dialect.XRAY_25_9, tells_addresses=True)
+                tunnel = Portal(
+                    tag, None, ground.poller, ground.wheel, dialect.XRAY_25_9, tells_addresses=True,
+                    account=ground.stats.outbound(tag), policy=ground.policy)
                 change.on_undo(tunnel.stop)
             found[tag] = tunnel
     for tag, tunnel in running.items():
@@ -71,7 +75,9 @@ def prepare_bridges(
     """A bridge that is replaced or removed takes no more sessions, and keeps its carriers for those that it has."""
 
     def build(entry: model.Bridge, _old: RunningBridge | None) -> RunningBridge:
-        bridge = Bridge(entry.tag, entry.domain, ground.dispatcher, ground.poller, ground.wheel)
+        bridge = Bridge(
+            entry.tag, entry.domain, ground.dispatcher, ground.poller, ground.wheel, account=ground.stats.inbound(entry.tag),
+            policy=ground.policy)
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)
         return RunningBridge(entry, bridge)

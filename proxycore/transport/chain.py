@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import DialError
+from proxycore.net.limits import Limits
 from proxycore.net.resolve import Resolve, Strategy
 from proxycore.protocols.base import Outbound
 from proxycore.stream import NULL_STREAM, Buffer, Stream
@@ -91,6 +92,9 @@ class JointFace(Stream):
 
     def touch(self) -> None:
         self.other.peer.touch()
+
+    def obey(self, limits: Limits) -> None:
+        self.other.peer.obey(limits)
 
     def _close(self) -> None:
         if not self.is_over:

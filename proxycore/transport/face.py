@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from proxycore.errors import LinkDown, PeerError
+from proxycore.net.limits import Limits
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -80,6 +81,9 @@ class UpperFace(Stream):
 
     def claim(self, owner: Hashable) -> None:
         self._lower.claim(owner)
+
+    def obey(self, limits: Limits) -> None:
+        self._lower.obey(limits)
 
     # what a subclass says
 

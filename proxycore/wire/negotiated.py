@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from proxycore.errors import LinkDown, PeerError
+from proxycore.net.limits import Limits
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -93,6 +94,9 @@ class Negotiation(Stream):
         if not self._is_over:
             self._fail(LinkDown("the server did not answer in time"))
 
+    def obey(self, limits: Limits) -> None:
+        self._lower.obey(limits)
+
     def end(self, error: Exception | None, *, in_order: bool) -> None:
         """The stream gave up."""
         if self._is_over:
@@ -169,3 +173,6 @@ class WaitingFace(Stream):
 
     def resume(self) -> None:
         self.is_paused = False
+
+    def obey(self, limits: Limits) -> None:
+        self._negotiation.obey(limits)

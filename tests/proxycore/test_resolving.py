@@ -18,6 +18,7 @@ from proxycore.routing.addresses import AddressCondition, parse_address
 from proxycore.routing.resolution import Resolution
 from proxycore.routing.router import Router
 from proxycore.routing.rule import Rule
+from proxycore.stats import Stats
 from proxycore.stream import PacketStream, Stream
 from proxycore.wire.answered import AnsweredStream
 from tests.support.streams import RecordingDispatcher, RecordingPackets, RecordingStream
@@ -113,7 +114,7 @@ def test_the_router_decides_by_the_addresses() -> None:
         world = World()
         local, default = FarOutbound("local"), FarOutbound("default")
         outbounds = {"local": local, "default": default}
-        dispatcher = RoutingDispatcher(ROUTER, outbounds, SilentAccessLog(), world.resolving)
+        dispatcher = RoutingDispatcher(ROUTER, outbounds, SilentAccessLog(), Stats(), world.resolving)
         dispatcher.dispatch(WEB, RecordingStream())
         dispatcher.dispatch_packets(DNS, RecordingPackets())
         dispatcher.dispatch(WEB._replace(destination=Destination("tcp", ip_address("192.0.2.1"), 80)), RecordingStream())

@@ -27,7 +27,7 @@ print(*sys.modules)
 """
 SELDOM = {
     "cryptography.x509", "proxycore.document.balancers", "proxycore.document.dns", "proxycore.document.observatory",
-    "proxycore.dns.https", "proxycore.observatory.probe", "proxycore.protocols.vless.inbound",
+    "proxycore.dns.https", "proxycore.document.policy", "proxycore.observatory.probe", "proxycore.protocols.vless.inbound",
     "proxycore.protocols.vmess.settings", "proxycore.sniff.dispatching", "proxycore.transport.tls",
     "proxycore.transport.websocket",
 }  # fmt: skip
@@ -59,6 +59,7 @@ def test_code_of_what_the_document_names_is_imported() -> None:
             {"tag": "near", "protocol": "freedom"},
         ],
         "dns": {"servers": ["https://192.0.2.1/dns-query"]},
+        "policy": {"levels": {"0": {"connIdle": 600}}},
         "observatory": {"subjectSelector": ["far"], "probeInterval": "60s"},
         "routing": {
             "balancers": [{"tag": "b", "selector": ["far"], "strategy": {"type": "leastPing"}}],

@@ -12,8 +12,10 @@ from proxycore.document.balancers import BalancerShape
 from proxycore.document.dns import DnsShape, ServerShape
 from proxycore.document.inbound import InboundShape
 from proxycore.document.lint.tree import Node
+from proxycore.document.log import Log
 from proxycore.document.observatory import BurstShape, ObservatoryShape
 from proxycore.document.outbound import Mux, OutboundShape
+from proxycore.document.policy import LevelShape, PolicyShape, SystemShape
 from proxycore.document.reverse import BridgeShape, PortalShape, ReverseShape
 from proxycore.document.root import RootShape
 from proxycore.document.routing import RoutingShape, RuleShape
@@ -51,6 +53,13 @@ _TABLES: Final[dict[str, tuple[type[BaseModel] | None, str]]] = {
         "address clientIp port skipFallback domains expectedIPs expectIPs queryStrategy tag timeoutMs disableCache serveStale "
         "serveExpiredTTL finalQuery unexpectedIPs",
     ),
+    "policy": (PolicyShape, "levels system"),
+    "policyLevel": (
+        LevelShape,
+        "handshake connIdle uplinkOnly downlinkOnly bufferSize statsUserUplink statsUserDownlink statsUserOnline",
+    ),
+    "policySystem": (SystemShape, "statsInboundUplink statsInboundDownlink statsOutboundUplink statsOutboundDownlink"),
+    "log": (Log, "access error loglevel dnsLog maskAddress"),
 }
 
 
@@ -77,6 +86,8 @@ def objects(root: Node) -> Iterator[tuple[str, Node]]:
     yield "root", root
     routing, reverse = root.get("routing"), root.get("reverse")
     single = [("routing", routing), ("reverse", reverse), ("dns", root.get("dns"))]
+    policy = root.get("policy")
+    single += [("policy", policy), ("policySystem", policy.get("system")), ("log", root.get("log"))]
     single += [(name, root.get(name)) for name in ("observatory", "burstObservatory")]
     lists: Iterable[tuple[str, Node]] = (
         ("rule", routing.get("rules")),
@@ -87,6 +98,7 @@ def objects(root: Node) -> Iterator[tuple[str, Node]]:
         ("inbound", root.get("inbounds")),
         ("outbound", root.get("outbounds")),
     )
+    single += [("policyLevel", level) for _, level in policy.get("levels").fields()]
     yield from single
     for kind, listed in lists:
         for item in listed.items():

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from proxycore.errors import Blocked, LinkDown
+from proxycore.net.limits import Limits
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.freedom.codec_fragment import Fragmenter, Piece
@@ -61,6 +62,9 @@ class Opening(Stream):
 
     def touch(self) -> None:
         self._out.touch()
+
+    def obey(self, limits: Limits) -> None:
+        self._out.obey(limits)
 
     # what the client's stream does
 

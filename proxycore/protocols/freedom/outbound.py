@@ -35,6 +35,7 @@ class FreedomOutbound(Outbound):
         self._rules = None if settings.final_rules is None else final_rules_of(settings.final_rules)
         self._rules_by_kind: dict[str, FinalRules] = {}
         self._is_plain = self._fragment is None and not self._version and self._rules is None
+        self.is_metered = context.dials_plainly and self._is_plain and not self._noises and self._redirect is None
         self._pick = SystemRandom().randint
 
     def open(self, request: Request, stream: Stream) -> None:

@@ -17,9 +17,6 @@ from proxycore.stream import NULL_STREAM, Buffer, Stream
 from proxycore.wire.answered import AnsweredStream
 from proxycore.wire.current import Current
 
-HEAD_TIMEOUT_S = 60
-"""From the connection, or the end of the last exchange, to the end of the next head."""
-
 PLAIN_PROTOCOL = "http/1.1"
 """What `protocol` rules see of a plain request (sniffing would say http1)."""
 
@@ -37,6 +34,7 @@ class HttpInbound(Inbound):
         self.allow_transparent = settings.allow_transparent
         self._tag = context.tag
         self._level = settings.user_level
+        self.level = context.policy.level(settings.user_level)
         self._logins = Current(settings.logins)
 
     def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
@@ -86,7 +84,7 @@ class Client(Stream):
         self._has_ended = False         # the client will send nothing more
         self._is_over = False
         self.wheel_slot = -1
-        inbound.wheel.watch(self, HEAD_TIMEOUT_S)
+        inbound.wheel.watch(self, inbound.level.handshake_s)
 
     def write(self, data: Buffer) -> None:
         if self._is_over:
@@ -160,7 +158,7 @@ class Client(Stream):
             self._leave()
             stream.close()
             return
-        self._inbound.wheel.watch(self, HEAD_TIMEOUT_S)
+        self._inbound.wheel.watch(self, self._inbound.level.handshake_s)
         kept, self._kept = self._kept, bytearray()
         self._stream.resume()
         if kept:
@@ -204,7 +202,7 @@ class Client(Stream):
 
     def on_watch(self) -> None:
         if self._reader.has_begun:
-            self._inbound.failures.report(self._source, f"no whole request within {HEAD_TIMEOUT_S} s")
+            self._inbound.failures.report(self._source, "no whole request in time")
         stream = self._stream
         self._leave()
         stream.close()

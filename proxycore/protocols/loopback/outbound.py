@@ -13,6 +13,8 @@ MAX_PASSES = 8
 
 
 class LoopbackOutbound(Outbound):
+    is_metered = True           # by the outbound that it leads to
+
     def __init__(self, settings: LoopbackSettings, context: OutboundContext) -> None:
         assert context.dispatcher is not None
         self.tag = context.tag

@@ -32,7 +32,6 @@ from proxycore.stream import NULL_STREAM, Buffer, PacketStream, Stream
 from proxycore.wire.answered import AnsweredStream
 from proxycore.wire.current import Current
 
-HANDSHAKE_TIMEOUT_S = 60
 _VERSIONS = (4, 5)
 _CODES = {
     os.strerror(errno.ECONNREFUSED): REFUSED,
@@ -68,7 +67,7 @@ class SocksInbound(Inbound):
     def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
         handshake = Handshake(self, stream, source, local)
         stream.peer = handshake
-        self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
+        self.wheel.watch(handshake, self._context.policy.level(self._level).handshake_s)
 
     def admits(self, owner: Hashable) -> bool:
         passwords = self.passwords.value
@@ -196,7 +195,7 @@ class Handshake(Stream):
             self._stream.peer.resume()
 
     def on_watch(self) -> None:
-        self._inbound.failures.report(self._source, f"no whole request within {HANDSHAKE_TIMEOUT_S} s")
+        self._inbound.failures.report(self._source, "no whole request in time")
         self._end(b"")
 
     def _end(self, answer: bytes) -> None:

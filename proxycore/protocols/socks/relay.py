@@ -16,9 +16,6 @@ from proxycore.stream import NULL_PACKETS, Buffer, PacketStream, Stream
 MAX_DESTINATIONS = 256
 """Flows of one client address and port; a datagram that would begin one more is dropped."""
 
-FLOW_IDLE_S = 60.0
-"""A flow without a datagram for one to two periods ends."""
-
 TOUCH_S = 60.0
 """How often it is looked at whether a client's datagrams keep its association alive."""
 
@@ -43,6 +40,7 @@ class UdpRelay:
         self.dispatcher = context.dispatcher
         self.tag = context.tag
         self.level = level
+        self.limits = context.policy.level(level).client
         self.clients: dict[str, Client] = {}        # by IP address; as many as there are TCP connections at most
 
     def associate(self, stream: Stream, ip: str, user: str) -> Association:
@@ -152,6 +150,11 @@ class ClientFlow(PacketStream):
         self._client.packets += 1
         leg.peer.write_packet(memoryview(data)[at:], None)
 
+    @property
+    def idle_s(self) -> float:
+        """A flow without a datagram for one to two periods ends."""
+        return self._relay.limits.flow_idle_s
+
     def reply(self, data: Buffer, source: Destination) -> None:
         try:
             datagram = encode_datagram(source, data)
@@ -191,7 +194,7 @@ class Leg(PacketStream):
         self._flow = flow
         self._wheel = wheel
         self._mark = 0
-        wheel.watch(self, FLOW_IDLE_S)
+        wheel.watch(self, flow.idle_s)
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         self.packets += 1
@@ -211,6 +214,6 @@ class Leg(PacketStream):
     def on_watch(self) -> float | None:
         if self.packets != self._mark:
             self._mark = self.packets
-            return FLOW_IDLE_S
+            return self._flow.idle_s
         self.end()
         return None

@@ -110,6 +110,10 @@ class SocksOutboundSettings(SocksUser):
         return self
 
     @property
+    def policy_level(self) -> int:
+        return next((user.level for user in self.server.users), self.level)
+
+    @property
     def server(self) -> SocksServer:
         """Where to connect, however it was written."""
         if self.address is None or self.port is None:

@@ -19,7 +19,6 @@ from proxycore.protocols.vless.users import Credential, Users
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 from proxycore.transport.proxy_protocol_codec import encode_header
 
-HANDSHAKE_TIMEOUT_S = 60            # from the connection to the end of its header
 FALLBACK_BELOW_BYTES = 18           # a first read shorter than this is no VLESS, where there are fallbacks
 
 
@@ -38,7 +37,7 @@ class VlessInbound(Inbound):
     def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
         handshake = Handshake(self, stream, source, local)
         stream.peer = handshake
-        self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
+        self.wheel.watch(handshake, self._context.policy.level(0).handshake_s)
 
     def admits(self, owner: Hashable) -> bool:
         return self.users.knows(owner)
@@ -64,6 +63,7 @@ class VlessInbound(Inbound):
             destination, context.tag, source, local, credential.email, credential.level, vless_route=route)
         lower.peer = NULL_STREAM
         lower.claim(credential)
+        lower.obey(context.policy.level(credential.level).client)
         if header.command is Command.UDP:
             packets = ServedPackets(self.wheel, lower, RESPONSE)
             lower.peer = DatagramFace(packets)
@@ -160,7 +160,7 @@ class Handshake(Stream):
             self._follower.resume()
 
     def on_watch(self) -> None:
-        self._inbound.failures.report(self._source, f"no whole header within {HANDSHAKE_TIMEOUT_S} s")
+        self._inbound.failures.report(self._source, "no whole header in time")
         self._end()
 
     @property

@@ -194,6 +194,11 @@ class VlessOutboundSettings(Settings):
         return self
 
     @property
+    def policy_level(self) -> int:
+        """Of the first user; the others' are not told apart."""
+        return next((user.level for server in self.servers for user in server.users), 0)
+
+    @property
     def servers(self) -> tuple[VlessServer, ...]:
         """Where to connect, however it was written."""
         if self.address is None or self.port is None or self.id is None:

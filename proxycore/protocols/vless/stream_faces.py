@@ -12,6 +12,7 @@ A face that is done takes itself out, and forwards what a neighbour that held it
 from __future__ import annotations
 
 from proxycore.errors import PeerError
+from proxycore.net.limits import Limits
 from proxycore.protocols.vless.header_codec import RESPONSE, ResponseDecoder
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -58,6 +59,9 @@ class AnswerFace(Stream):
 
     def resume(self) -> None:
         self._lower.resume()
+
+    def obey(self, limits: Limits) -> None:
+        self._lower.obey(limits)
 
 
 class ResponseFace(Stream):
@@ -185,6 +189,9 @@ class RequestFace(Stream):
 
     def resume(self) -> None:
         self._lower.resume()
+
+    def obey(self, limits: Limits) -> None:
+        self._lower.obey(limits)
 
     def _step_aside(self) -> bytes:
         header, self._header = self._header, b""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from proxycore.destination import Destination
 from proxycore.errors import PeerError
+from proxycore.net.limits import Limits
 from proxycore.protocols.vmess.body_codec import MAX_DATAGRAM_BYTES, Decoder, Encoder
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
@@ -147,6 +148,9 @@ class PlainFace(Stream):
     def resume(self) -> None:
         if not self._is_over:
             self._lower.resume()
+
+    def obey(self, limits: Limits) -> None:
+        self._lower.obey(limits)
 
     def deliver(self, data: memoryview) -> None:
         self.peer.write(data)

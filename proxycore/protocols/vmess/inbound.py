@@ -18,7 +18,6 @@ from proxycore.protocols.vmess.header_codec import Command, Option, RequestDecod
 from proxycore.protocols.vmess.settings import VmessInboundSettings
 from proxycore.stream import NULL_STREAM, Buffer, PacketStream, Stream
 
-HANDSHAKE_TIMEOUT_S = 60            # from the connection to the end of its header, also while draining
 PACKETS_LINGER_S = 2                # in which answers still reach a client that has ended its flow of datagrams
 
 
@@ -28,6 +27,7 @@ class VmessInbound(Inbound):
     def __init__(self, settings: VmessInboundSettings, context: InboundContext) -> None:
         credentials = [VmessCredential(user.user_id, user.email, user.level, user.sends_end_mark) for user in settings.accounts]
         self.wheel = context.wheel
+        self.policy = context.policy
         self.authenticator = Authenticator(credentials, context.now)
         self.failures = FailureLog(context.tag, context.wheel)
         self._tag = context.tag
@@ -38,7 +38,7 @@ class VmessInbound(Inbound):
     def accept(self, stream: Stream, source: HostPort, local: HostPort) -> None:
         handshake = Handshake(self, stream, source, local)
         stream.peer = handshake
-        self.wheel.watch(handshake, HANDSHAKE_TIMEOUT_S)
+        self.wheel.watch(handshake, self.policy.level(0).handshake_s)
 
     def admits(self, owner: Hashable) -> bool:
         return self.authenticator.knows(owner)
@@ -57,6 +57,7 @@ class VmessInbound(Inbound):
         """Join `lower` to a dispatched stream; return its face for what comes in."""
         lower.claim(credential)
         request = Request(header.destination, self._tag, source, local, credential.email, credential.level)
+        lower.obey(self.policy.level(credential.level).client)
         decoder = body_decoder(header, is_response=False)
         encoder = body_encoder(header, self._padding, is_response=True)
         answer = encode_response(header)
@@ -147,7 +148,7 @@ class Handshake(Stream):
 
     def on_watch(self) -> None:
         if self._decoder is not None:
-            self._inbound.failures.report(self._source, f"no whole header within {HANDSHAKE_TIMEOUT_S} s")
+            self._inbound.failures.report(self._source, "no whole header in time")
         self._end()
 
     def _end(self) -> None:

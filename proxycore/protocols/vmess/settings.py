@@ -138,6 +138,11 @@ class VmessOutboundSettings(_Account):
         return self
 
     @property
+    def policy_level(self) -> int:
+        """Of the first user; the others' are not told apart."""
+        return next((user.level for server in self.servers for user in server.users), 0)
+
+    @property
     def servers(self) -> tuple[VmessServer, ...]:
         """Where to connect, however it was written."""
         if self.address is None or self.port is None or self.id is None:

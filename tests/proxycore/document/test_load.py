@@ -40,7 +40,7 @@ WRONG = """\
       "sniffing": { "enabled": 1234 }
     }
   ],
-  "metrics": { "servers": ["1.1.1.1"] }, "policy": {}, "statz": 1,
+  "metrics": { "servers": ["1.1.1.1"] }, "api": {}, "statz": 1,
   "outbounds": [
     { "tag": "direct", "protocol": "freedom", "settings": { "redirect": "host", "domainStrategy": "useipv5" } }
   ],
@@ -63,8 +63,8 @@ def test_all_problems_of_a_file_are_told_at_once_each_at_its_place() -> None:
         ("error", 18, 83, "inbounds[1].streamSettings.sockopt.mark"),
         ("error", 19, 32, "inbounds[1].sniffing.enabled"),
         ("error", 22, 3, "metrics"),
-        ("warning", 22, 42, "policy"),
-        ("warning", 22, 56, "statz"),
+        ("warning", 22, 42, "api"),
+        ("warning", 22, 53, "statz"),
         ("error", 24, 73, "outbounds[0].settings.redirect"),
         ("error", 24, 99, "outbounds[0].settings.domainStrategy"),
         ("warning", 26, 44, "routing.rules[0].inboundTag[0]"),
@@ -109,8 +109,8 @@ def test_a_wrong_value_is_not_repeated_where_it_may_be_a_secret() -> None:
             '{"inbound": {"port": 1}}',
             'a.json:1:2: error: inbound: the form of V2Ray 2 and 3 is not read; use "inbounds" and "outbounds"',
         ),
-        ('{"stats": {}}', "a.json:1:2: warning: stats: is empty and has no effect"),
-        ('{"policy": null}', "a.json:1:2: warning: policy: is empty and has no effect"),
+        ('{"api": {}}', "a.json:1:2: warning: api: is empty and has no effect"),
+        ('{"metrics": null}', "a.json:1:2: warning: metrics: is empty and has no effect"),
         ('{"DNS": {"servers": []}}', 'a.json:1:2: warning: DNS: the key is written "dns" (letter case does not matter to Xray)'),
     ],
 )
@@ -121,8 +121,6 @@ def test_the_top_level_is_checked(text: str, line: str) -> None:
 @pytest.mark.parametrize(
     "section",
     [
-        "policy",
-        "stats",
         "api",
         "fakeDns",
         "metrics",

@@ -10,10 +10,9 @@ import struct
 import pytest
 
 from proxycore.errors import LinkDown
+from proxycore.net.limits import CONNECTION_IDLE_S, HALF_CLOSED_IDLE_S
 from proxycore.net.socket_stream import (
-    CONNECTION_IDLE_S,
     FIRST_READ_BYTES,
-    HALF_CLOSED_IDLE_S,
     LINGER_ABOVE_BYTES,
     LINGER_S,
     READ_BYTES,
@@ -278,6 +277,8 @@ async def test_half_of_a_connection_is_ended_sooner(world: World) -> None:
     stream, neighbour, far = world.stream()
     far.shutdown(socket.SHUT_WR)
     await until(lambda: neighbour.eof)
+    world.turn(HALF_CLOSED_IDLE_S)
+    assert not stream.ended
     world.turn(HALF_CLOSED_IDLE_S)
     assert stream.ended
     assert neighbour.aborted

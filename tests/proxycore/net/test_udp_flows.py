@@ -10,8 +10,9 @@ import pytest
 
 from proxycore.destination import Destination, HostPort, IPAddress, parse_host
 from proxycore.net import udp
+from proxycore.net.limits import FLOW_IDLE_S
 from proxycore.net.listen import bind
-from proxycore.net.udp import FLOW_IDLE_S, UdpListener, UdpSocket
+from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.stream import PacketStream
 from tests.support.processes import LOCALHOST
 from tests.support.sockets import World, turns, until

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxycore.destination import Destination, Request
-from proxycore.protocols.vless.inbound import HANDSHAKE_TIMEOUT_S
+from proxycore.policy import HANDSHAKE_S
 from proxycore.protocols.vless.packet_faces import MAX_PACKET_BACKLOG_BYTES, PACKETS_LINGER_S
 from proxycore.stream import NULL_STREAM
 from tests.proxycore.protocols.vless.wires import CLIENT, LISTENER, Server
@@ -153,7 +153,7 @@ def test_a_header_that_never_becomes_whole_is_closed_at_the_deadline() -> None:
     server = Server()
     client = accepted(server)
     client.peer.write(TCP[:-1])
-    server.turn(HANDSHAKE_TIMEOUT_S - 1)
+    server.turn(HANDSHAKE_S - 1)
     assert not client.closed
     server.turn(2)
     assert client.closed
@@ -163,7 +163,7 @@ def test_the_deadline_is_over_with_the_header() -> None:
     server = Server()
     client = accepted(server)
     client.peer.write(TCP)
-    server.turn(HANDSHAKE_TIMEOUT_S + 2)
+    server.turn(HANDSHAKE_S + 2)
     assert not client.closed
 
 
@@ -175,7 +175,7 @@ def test_a_client_that_leaves_within_its_header_is_forgotten(end: str) -> None:
     handshake.write(TCP[:9])
     getattr(handshake, end)(*([None] if end == "abort" else []))
     assert client.closed is (end == "write_eof")
-    server.turn(HANDSHAKE_TIMEOUT_S + 2)
+    server.turn(HANDSHAKE_S + 2)
     assert client.closed is (end == "write_eof")
 
 
