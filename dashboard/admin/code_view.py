@@ -13,6 +13,8 @@ from dashboard.engine.colours import Piece, Sort, lines
 
 MAX_LINES: Final = 3000         # that are shown; a download has all
 MAX_POINTER_COLUMNS: Final = 100
+MAX_LINE_CHARS: Final = 500     # of a line around a fault
+CHARS_BEFORE: Final = 60        # of those, before what the fault is about
 _CLASSES: Final[Mapping[Sort, str]] = {
     "": "", "key": "k", "string": "s", "number": "n", "word": "w", "comment": "c", "mask": "m",
 }  # fmt: skip
@@ -39,10 +41,13 @@ def code_lines(
 
     `around`: only that many lines before and after each line that has a note.
     """
-    notes = notes or {}
+    notes = dict(notes or {})
     total = text.count("\n") + (not text.endswith("\n"))
     last = max((MAX_LINES if around is None else 0), *(line + (around or 0) for line in notes), 0)
-    cut = lines("\n".join(text.split("\n", last)[:last]))
+    first = text.split("\n", last)[:last]
+    if around is not None:
+        _shorten(first, notes)
+    cut = lines("\n".join(first))
     total = max(total, len(cut))
     if around is not None:
         near = {number for line in notes for number in range(line - around, line + around + 1)}
@@ -54,6 +59,19 @@ def code_lines(
         column, words = notes.get(number, (0, ""))
         shown.append(CodeLine(number, _html(cut[number - 1]), words, column))
     return shown, total
+
+
+def _shorten(lines_of_text: list[str], notes: dict[int, tuple[int, str]]) -> None:
+    """Of lines that are too long what is near their notes: a document without line breaks is one of millions of characters."""
+    for number, line in enumerate(lines_of_text, 1):
+        if len(line) <= MAX_LINE_CHARS:
+            continue
+        column, words = notes.get(number, (0, ""))
+        start = max(0, min(column - CHARS_BEFORE, len(line) - MAX_LINE_CHARS))
+        before, after = "…" if start else "", "…" if start + MAX_LINE_CHARS < len(line) else ""
+        lines_of_text[number - 1] = f"{before}{line[start : start + MAX_LINE_CHARS]}{after}"
+        if column:
+            notes[number] = (column - start + len(before), words)
 
 
 def _html(pieces: list[Piece]) -> SafeString:

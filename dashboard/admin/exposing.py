@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from dashboard.admin.code_view import code_lines
 from dashboard.admin.instance_page import must, show
+from dashboard.admin.rows import number_in
 from dashboard.admin.service import show_file_for_a_while
 from dashboard.admin_base import NumberInput, Select, TextInput
 from dashboard.engine.exposing import CORES
@@ -128,8 +129,7 @@ def expose(request: HttpRequest) -> HttpResponse:
         planned = plan(wish)
         if "confirm" not in request.POST:
             return _review(request, form, wish, planned)
-        version = request.POST.get("version", "")
-        expected = int(version) if version.isdigit() else None
+        expected = number_in(request.POST.get("version", ""))
         service = carry_out(wish, by=request.user, expected_version=expected, publishes="later" not in request.POST)
     except BadWish as error:
         form.say(error.problems)
@@ -143,7 +143,8 @@ def expose(request: HttpRequest) -> HttpResponse:
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    instance = Instance.objects.filter(pk=request.GET["instance"]).first() if request.GET.get("instance", "").isdigit() else None
+    pk = number_in(request.GET.get("instance", ""))
+    instance = Instance.objects.filter(pk=pk).first() if pk is not None else None
     node = instance.node if instance is not None else local_node()
     public, carrier = suggested_ports(node)
     return {

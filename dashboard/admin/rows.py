@@ -11,9 +11,14 @@ from django.shortcuts import get_object_or_404
 MAX_PK_DIGITS: Final = 18       # what every database takes
 
 
+def number_in(text: str) -> int | None:
+    """What an address or a form has as a number; None: it is none, or one that no database takes."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_PK_DIGITS else None
+
+
 def find_row(rows: Any, object_id: str) -> Any:
     """The row with this key. Raises Http404, also for what is no key at all."""
-    if not (object_id.isascii() and object_id.isdigit() and len(object_id) <= MAX_PK_DIGITS):
+    if number_in(object_id) is None:
         raise Http404("there is no such row")
     return get_object_or_404(rows, pk=object_id)
 

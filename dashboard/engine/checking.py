@@ -48,7 +48,7 @@ def entry_problems(kind: Kind, body: Body, clients: Sequence[Body] = ()) -> list
 def _add_neighbours(content: Content, kind: Kind, body: Body) -> None:
     """What the entry needs around it, so that only it is looked at."""
     outbounds, tag = content.entries[Kind.OUTBOUND], get(body, "tag")
-    taken = {tag}
+    taken = {tag} if isinstance(tag, str) else set()
     wanted = [named for (space, named), _ in all_references(content) if space == "outbound"]
     if kind is Kind.BALANCER:
         wanted += words(get(body, "selector"))

@@ -11,6 +11,7 @@ from django import forms
 from django.forms.utils import ErrorDict
 
 from dashboard.admin_base import NumberInput, Select, Switch, Textarea, TextInput
+from dashboard.engine.parse import UnreadableDocument, parse_entry
 from dashboard.forms.entry_fields import NETWORK_NAMES, Group
 from dashboard.forms.places import ABSENT, Place, value_at, with_value
 from dashboard.forms.schema_fields import SchemaField
@@ -91,7 +92,7 @@ def _form_field(field: SchemaField) -> forms.Field:
 
 
 class _JsonField(forms.CharField):
-    """Any JSON; empty is absent."""
+    """Any JSON that a document may have; empty is absent."""
 
     def __init__(self) -> None:
         super().__init__(widget=Textarea(attrs={"rows": 3, "class": "font-mono", "spellcheck": "false"}), max_length=MAX_TEXT)
@@ -101,9 +102,14 @@ class _JsonField(forms.CharField):
         if not text:
             return ABSENT
         try:
-            return json.loads(text)
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}") from None
+            body = parse_entry(f'{{"":\n{text}\n}}')
+        except UnreadableDocument as error:
+            first = error.problems[0]
+            raise forms.ValidationError(
+                f"This is not JSON: line {max(1, first.line - 1)}, column {first.column}: {first.message}") from None
+        if list(body) != [""]:
+            raise forms.ValidationError("This is not JSON: one value is expected, not several")
+        return body[""]
 
 
 def _choices(field: SchemaField) -> list[tuple[str, str]]:
