@@ -3,7 +3,7 @@
     state.py    the tree of what runs now: its shape, key by key
     patch.py    how two such trees differ, and one brought up to the other (RFC 7396)
     link.py     agent and panel, one JSON object per WebSocket message
-    worker.py   agent and worker, over a socketpair; framing.py cuts that stream
+    worker.py   agent and worker, over the worker's Unix socket; framing.py cuts that stream
     events.py   things that happened, for people
 
 Everything here is data: no I/O, no clock. Unknown keys are ignored and unknown messages answered by nothing, so that a newer

@@ -1,16 +1,26 @@
 """What an agent and its workers say to each other, each message one JSON object (framing.py).
 
-The worker gets one end of a socketpair as its standard input. The first message is Run; its Done says whether it runs. A worker
-whose first document cannot be run ends with exit code 23 after that Done.
+`python -m proxycore worker --socket PATH` listens on a Unix socket at PATH, mode 0600, in a directory that is its owner's
+alone. An agent connects to it: the one that started the worker, and after it is gone the next one, which finds the worker by
+PATH. The newest connection is the agent's, the one before is closed. On each, the worker first says Hello and, where a
+document runs, a State that is all there is; then each side speaks when it has something to say.
+
+The first Run begins: its Done says whether it runs. A worker whose first document is wrong ends with exit code 23 after that
+Done, one that could not start for another reason (a port is taken) with 1, and one that was stopped with 0. A worker to which
+no agent is connected goes on for ORPHAN_S, then stops itself. No document, and so no secret, is on its command line or in a
+file of its own.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from proxycore.messages.events import Event
+
+ORPHAN_S: Final = 60.0
+"""How long a worker goes on without an agent: longer than an agent takes to come back, and soon enough not to be in the way."""
 
 
 class Message(BaseModel):
@@ -69,6 +79,17 @@ class Stop(Message):
 # worker to agent
 
 
+class Hello(Message):
+    """The first on each connection. `name`, `document_sha256` (of its text as UTF-8): of what runs, "" where nothing does."""
+
+    type: Literal["hello"] = "hello"
+    pid: int
+    since: float                                    # Unix seconds, when the process started
+    version: str = Field("", max_length=32)         # of xrev
+    name: str = Field("", max_length=255)
+    document_sha256: str = Field("", max_length=64)
+
+
 class Complaint(Message):
     """Why something was not done: `path` with `line` and `column` in the document, where that is the reason."""
 
@@ -89,10 +110,14 @@ class Done(Message):
 
 
 class State(Message):
-    """What is different in the worker's part of WorkerState, at most once a second."""
+    """What is different in the worker's part of WorkerState, at most once a second.
+
+    `is_full`: it is all there is, forget what was.
+    """
 
     type: Literal["state"] = "state"
     patch: dict[str, Any]
+    is_full: bool = False
 
 
 class Happened(Message):
@@ -108,6 +133,6 @@ class Logged(Message):
 
 
 ToWorker = Annotated[Run | SetLimits | Ask | Stop, Field(discriminator="type")]
-FromWorker = Annotated[Done | State | Happened | Logged, Field(discriminator="type")]
+FromWorker = Annotated[Hello | Done | State | Happened | Logged, Field(discriminator="type")]
 to_worker: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
 from_worker: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
