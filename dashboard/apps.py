@@ -7,6 +7,7 @@ class DashboardConfig(AppConfig):
     verbose_name = "Reverse tunnels"
 
     def ready(self) -> None:
+        from dashboard import checks  # noqa: F401 - registers them
         from dashboard.accounts.roles import sync_roles
 
         post_migrate.connect(sync_roles, dispatch_uid="dashboard.roles")

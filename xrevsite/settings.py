@@ -8,6 +8,9 @@
     XREV_PROXIES    0              how many proxies of ours stand in front and write X-Forwarded-For and X-Forwarded-Proto
     XREV_ENCRYPTION_KEYS   made once, kept in VAR/encryption.key (mode 0600); several, separated by commas: the first one encrypts
     XREV_VAR        ./var          where the database and keys are kept (mode 0700)
+    REDIS_URL       the server that `manage.py serve` runs; redis://, rediss:// or unix:///path?db=0; memory:// is none at all
+    XREV_LOG        text           json: the log as JSON, an object a line
+    XREV_LOG_LEVEL  info           debug, info, warning or error
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from typing import Any
 import environ
 from csp.constants import NONE, SELF
 
+from dashboard.schedule import BEAT_SCHEDULE
+from xrevsite import broker
 from xrevsite.admin_look import UNFOLD
 from xrevsite.secret_key import load_or_create
 
@@ -106,6 +111,38 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 10,          # seconds
     }
 
+# --- what processes tell each other
+REDIS_URL = env.str("REDIS_URL", default="") or broker.find(VAR_DIR)
+HAS_REDIS = REDIS_URL not in ("", broker.NONE)
+
+# pubsub: quicker than the other layer, and a slow consumer loses nothing; what must arrive is a row in the database.
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "prefix": "xrev"}}
+    if HAS_REDIS
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+WEBSOCKET_MAX_MESSAGE_BYTES = 16 * 1024**2      # proxycore.messages.link.MAX_MESSAGE_BYTES; consumers for browsers take far less
+
+CELERY_BROKER_URL = broker.celery_url(REDIS_URL) if HAS_REDIS else broker.NONE
+CELERY_TASK_ALWAYS_EAGER = not HAS_REDIS
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True                    # what a killed worker had begun is done again: tasks can be repeated
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None     # for ever
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 900,                  # seconds; longer than any task takes
+    "global_keyprefix": "xrev-",
+    "socket_connect_timeout": 5,
+    "health_check_interval": 15,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -144,6 +181,29 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True       # straight from the packages: there is no step between an upgrade and its files
 WHITENOISE_MAX_AGE = 600            # seconds
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- the log: standard error, as the data plane writes its own
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "proxycore.logs.LogfmtFormatter"},
+        "json": {"()": "proxycore.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if env.str("XREV_LOG", default="text") == "json" else "text",
+        },
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        **{name: {"level": env.str("XREV_LOG_LEVEL", default="info").upper()} for name in ("dashboard", "xrevsite")},
+        # Without DEBUG Django would send them to its own handler only, or nowhere.
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django.request": {"level": "ERROR"},       # not a line for each address that a stranger tries
+    },
+}
 
 # --- REST API
 REST_FRAMEWORK = {

@@ -1,0 +1,8 @@
+"""Loaded before pytest-django reads the settings: no test talks to the Redis of a panel that runs from this folder.
+
+REDIS_URL in the environment is kept: so the whole suite can be run with a real server.
+"""
+
+import os
+
+os.environ["REDIS_URL"] = os.environ.get("REDIS_URL") or "memory://"
