@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -44,6 +44,24 @@ def load_content(instance: Instance, clients: Clients = "enabled") -> Content:
         content.entries[kind] = load_entries(kind, instance.pk)
     _add_clients(content.entries[Kind.INBOUND], Credential.objects.filter(inbound__instance=instance), clients)
     return content
+
+
+def load_contents(instances: Sequence[int]) -> dict[int, Content]:
+    """Those of many instances at once, by their ids, without comments: 8 queries per BATCH_ROWS of them."""
+    contents: dict[int, Content] = {}
+    for start in range(0, len(instances), BATCH_ROWS):
+        pks = list(instances[start : start + BATCH_ROWS])
+        for pk, rest in Instance.objects.filter(pk__in=pks).values_list("pk", "rest"):
+            contents[pk] = Content(read_object(rest))
+        for kind, model in MODELS.items():
+            rows = cast(Any, model).objects.filter(instance__in=pks).order_by("position", "id")
+            for pk, instance, enabled, body in rows.values_list("pk", "instance_id", "enabled", "body"):
+                if instance in contents:
+                    contents[instance].entries[kind].append(Entry(read_object(body), enabled=enabled, pk=pk))
+        inbounds = [entry for content in contents.values() for entry in content.entries[Kind.INBOUND]]
+        if inbounds:
+            _add_clients(inbounds, Credential.objects.filter(inbound__instance__in=pks), "enabled")
+    return contents
 
 
 def load_entries(kind: Kind, instance_id: int) -> list[Entry]:
