@@ -23,6 +23,15 @@ class ResetPeriod(models.TextChoices):
     MONTHLY = "monthly", "every month"
 
 
+class TrafficKind(models.TextChoices):
+    """What bytes are counted for."""
+
+    INBOUND = "inbound", "inbound"
+    OUTBOUND = "outbound", "outbound"
+    TUNNEL = "tunnel", "tunnel"
+    USER = "user", "client"
+
+
 class TokenScope(models.TextChoices):
     """What an API token may do; each one may do what the one before it may."""
 

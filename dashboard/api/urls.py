@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from dashboard.api import documents, entries, viewsets
+from dashboard.api import documents, entries, traffic, viewsets
 
 router = SimpleRouter(use_regex_path=False)
 router.register("nodes", viewsets.NodeViewSet)
@@ -23,6 +23,7 @@ router.register("certificates", viewsets.CertificateViewSet)
 router.register("tokens", viewsets.TokenViewSet)
 router.register("revisions", documents.RevisionViewSet)
 router.register("audit", viewsets.AuditViewSet)
+router.register("traffic", traffic.TrafficViewSet)
 
 app_name = "api"
 urlpatterns = [

@@ -5,6 +5,7 @@ inbound.py outbound.py reverse.py routing.py    the entries of a document, all o
 certificate.py                                  certificates with their keys
 service.py                                      services that were exposed through a tunnel
 revision.py audit.py token.py                   what was published; who did what; what programs log in with
+traffic.py                                      how much moved
 
 An entry keeps its JSON verbatim in `body`; the other columns are an index of it that services write together with it.
 """
@@ -21,6 +22,7 @@ from dashboard.models.revision import Revision
 from dashboard.models.routing import Balancer, RoutingRule
 from dashboard.models.service import Service
 from dashboard.models.token import ApiToken
+from dashboard.models.traffic import TrafficMoved, TrafficPoint, TrafficSeries, TrafficSource
 
 __all__ = [
     "ApiToken",
@@ -38,4 +40,8 @@ __all__ = [
     "Revision",
     "RoutingRule",
     "Service",
+    "TrafficMoved",
+    "TrafficPoint",
+    "TrafficSeries",
+    "TrafficSource",
 ]

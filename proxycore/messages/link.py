@@ -130,7 +130,7 @@ class Traffic(Message):
     boot: str = Field(max_length=64)        # of the agent process that counted it
     seq: int
     at: int                                 # Unix seconds, a multiple of ten
-    moved: list[Moved]
+    moved: list[Moved] = Field(max_length=100_000)
 
 
 class Answer(Message):

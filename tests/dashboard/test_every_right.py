@@ -24,7 +24,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from dashboard.models import ApiToken, Bridge, Certificate, Instance
+from dashboard.models import ApiToken, Bridge, Certificate, Instance, TrafficSeries
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.importing import import_new
 from dashboard.services.instances import local_node
@@ -35,7 +35,8 @@ from tests.dashboard.test_every_url import paths
 TABLE = Path(__file__).with_name("rights.txt")
 NO_ROWS = re.compile(r"\(|/login/|/logout/|/setup/|/jsi18n/|^/$|/<path:object_id>/$")
 """What is for everybody, or only leads to another address."""
-MODELS_OF_API = {"rules": "routingrule", "tokens": "apitoken", "audit": "auditentry"}
+MODELS_OF_API = {"rules": "routingrule", "tokens": "apitoken", "audit": "auditentry", "traffic": "trafficseries"}
+FAR = "192.0.2.9"       # programs on the panel's own host may read figures without saying who they are
 Ask = Callable[[str, str], str]
 
 
@@ -50,6 +51,7 @@ def rows(db: None, ada: User) -> dict[str, int]:
     assert Bridge.objects.exists()
     Certificate.objects.create(name="c", chain_pem="", fingerprint_sha256="", not_before=timezone.now(),
                                not_after=timezone.now() + timedelta(days=1))
+    TrafficSeries.objects.create(instance=instance, kind="tunnel", name="home")
     keys = {"contenttype": ContentType.objects.get_for_model(Instance).pk, "group": Group.objects.get(name="viewer").pk}
     for model in (*apps.get_app_config("dashboard").get_models(), User):
         row = model._default_manager.order_by("pk").first()
@@ -98,7 +100,7 @@ def who(rows: dict[str, int], ada: User, olaf: User, vera: User, sam: User) -> d
     people = {"nobody": None, "no-role": sam, "viewer": vera, "operator": olaf, "admin": adam, "superuser": ada}
     asked: dict[str, Ask] = {}
     for name, person in people.items():
-        client = Client()
+        client = Client(REMOTE_ADDR=FAR)
         if person is not None:
             client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
         asked[name] = asker(client)
@@ -109,7 +111,7 @@ def who(rows: dict[str, int], ada: User, olaf: User, vera: User, sam: User) -> d
         "token:admin": (ada, {"scope": "admin"}), "token:elsewhere": (ada, {"scope": "admin", "instances": [elsewhere]}),
     }
     for name, (person, options) in tokens.items():
-        client = APIClient()
+        client = APIClient(REMOTE_ADDR=FAR)
         _, text = create_token(person, by=ada, name=name, **options)
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
         asked[name] = asker(client)

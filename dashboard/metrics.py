@@ -1,0 +1,116 @@
+"""Figures for Prometheus, at /metrics: for API tokens that may see instances, and without one for programs on this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Count, Max, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from dashboard.api.authentication import SCHEME, find_token
+from dashboard.models import ApiToken, Certificate, Instance, TrafficSeries
+
+MAX_CLIENT_SERIES: Final = 2000
+"""Clients whose traffic is told one by one; of more only the sum is. A Prometheus chokes on unbounded labels."""
+
+_FORWARDED: Final = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP")
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    token = _token(request)
+    if token is None and not is_from_this_host(request):
+        refused = HttpResponse("An API token is needed.\n", status=401, content_type="text/plain")
+        refused["WWW-Authenticate"] = SCHEME
+        return refused
+    if token is not None and not token.user.has_perm("dashboard.view_instance"):
+        return HttpResponse("The token's owner may not see instances.\n", status=403, content_type="text/plain")
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    registry = CollectorRegistry()
+    registry.register(PanelCollector(token))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def is_from_this_host(request: HttpRequest) -> bool:
+    """Whether it came over loopback and not through a proxy, whose clients all look so."""
+    if settings.TRUSTED_PROXIES or any(name in request.META for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+def _token(request: HttpRequest) -> ApiToken | None:
+    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return find_token(text.strip()) if scheme.lower() == SCHEME.lower() else None
+
+
+class PanelCollector(Collector):
+    """What the database knows, for the instances of `token`."""
+
+    def __init__(self, token: ApiToken | None) -> None:
+        mine = list(token.instances.values_list("pk", flat=True)) if token is not None else []
+        self._instances: QuerySet[Instance] = Instance.objects.filter(pk__in=mine) if mine else Instance.objects.all()
+        self._sees_all = not mine
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._instance_metrics()
+        yield from self._traffic()
+        yield from self._credentials()
+        if self._sees_all:
+            yield from self._certificates()
+
+    def _instance_metrics(self) -> Iterator[Metric]:
+        labels = ["instance", "node"]
+        enabled = GaugeMetricFamily("xrev_instance_enabled", "1: it should run", labels=labels)
+        revision = GaugeMetricFamily("xrev_instance_published_revision", "Number of its newest revision", labels=labels)
+        rows = self._instances.annotate(newest=Max("revisions__number")).values_list("name", "node__name", "enabled", "newest")
+        for name, node, is_enabled, newest in rows.order_by("name"):
+            enabled.add_metric([name, node], int(is_enabled))
+            revision.add_metric([name, node], newest or 0)
+        yield from (enabled, revision)
+
+    def _traffic(self) -> Iterator[Metric]:
+        moved = CounterMetricFamily(
+            "xrev_traffic_bytes", "Bytes since the first report; up is from the client to the target",
+            labels=["instance", "kind", "name", "direction"])
+        opened = CounterMetricFamily(
+            "xrev_opened", "Connections and sessions that began", labels=["instance", "kind", "name"])
+        rows = TrafficSeries.objects.filter(instance__in=self._instances).order_by("instance__name", "kind", "name")
+        clients = rows.filter(kind="user")
+        if clients.count() > MAX_CLIENT_SERIES:
+            rows = rows.exclude(kind="user")
+        for instance, kind, name, up, down, began in rows.values_list("instance__name", "kind", "name", "up", "down", "opened"):
+            moved.add_metric([instance, kind, name, "up"], up)
+            moved.add_metric([instance, kind, name, "down"], down)
+            opened.add_metric([instance, kind, name], began)
+        yield from (moved, opened)
+
+    def _credentials(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("xrev_clients", "Clients by state", labels=["instance", "state"])
+        now = timezone.now()
+        counts = self._instances.annotate(
+            total=Count("inbounds__credentials"),
+            expired=Count("inbounds__credentials", filter=Q(inbounds__credentials__expires_at__lte=now)),
+            off=Count("inbounds__credentials", filter=Q(inbounds__credentials__enabled=False)),
+        ).values_list("name", "total", "expired", "off")
+        for name, total, expired, off in counts.order_by("name"):
+            for state, count in (("all", total), ("expired", expired), ("off", off)):
+                family.add_metric([name, state], count)
+        yield family
+
+    def _certificates(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("xrev_certificate_expiry_timestamp_seconds", "When it ends", labels=["certificate"])
+        for name, end in Certificate.objects.exclude(not_after=None).values_list("name", "not_after").order_by("name"):
+            assert end is not None
+            family.add_metric([name], end.timestamp())
+        yield family
