@@ -8,12 +8,14 @@ from typing import Protocol
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, ProxyError
+from proxycore.messages.events import Refusal
 from proxycore.metering import metered, metered_packets
 from proxycore.mux.pool import MUX_DOMAIN
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.news import News
 from proxycore.policy import Policy
 from proxycore.protocols.base import Dispatcher, Outbound
 from proxycore.resolving import Resolving
@@ -39,9 +41,11 @@ class RoutingDispatcher:
     """
 
     def __init__(
-        self, router: Router, outbounds: Mapping[str, Outbound], access: Access, stats: Stats, resolving: Resolving | None = None
+        self, router: Router, outbounds: Mapping[str, Outbound], access: Access, stats: Stats, resolving: Resolving | None = None,
+        news: News | None = None,
     ) -> None:
         """Without `resolving` decisions never wait for addresses."""
+        self._news = news
         self._stats = stats
         self.router = router
         self.outbounds = outbounds
@@ -115,6 +119,10 @@ class RoutingDispatcher:
         outbound = self.outbounds.get(tag) if tag is not None else None
         if outbound is None:
             self.access.rejected(request, "no outbound")
+            if self._news is not None:
+                self._news.refused(
+                    Refusal.NO_ROUTE, request.inbound_tag, request.source, f"no rule says where {request.destination} goes"
+                    if tag is None else f"{request.destination} is to go to {tag}, which is not there")
         else:
             self.access.accepted(request, outbound.tag)
         return outbound

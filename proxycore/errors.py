@@ -30,11 +30,19 @@ class ConfigError(ProxyError):
 
 
 class PeerError(ProxyError):
-    """The other side sent something that its protocol does not allow."""
+    """The other side sent something that its protocol does not allow.
+
+    `kind`: what refusals are counted by, see messages/events.py. `seconds`: by how much its clock is off, where that is why.
+    """
+
+    kind = "malformed"
+    seconds: float | None = None
 
 
 class LimitError(PeerError):
     """The other side exceeded a bound: `got` more than `limit` of `what`."""
+
+    kind = "limit"
 
     def __init__(self, what: str, *, got: int, limit: int) -> None:
         super().__init__(f"{what}: {got} is above the limit of {limit}")
@@ -46,9 +54,11 @@ class LimitError(PeerError):
 class AuthError(PeerError):
     """The other side could not prove who it is; `reason` is for our log only, never for the wire."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, kind: str = "unknown_user", seconds: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.kind = kind
+        self.seconds = seconds
 
 
 class LinkDown(ProxyError):

@@ -26,13 +26,15 @@ class Counted(Protocol):
 
 
 class Traffic:
-    """Bytes of one name, without those that live streams have not been asked for."""
+    """Bytes of one name, without those that live streams have not been asked for. Streams are counted by the first name only."""
 
-    __slots__ = ("downlink", "uplink")
+    __slots__ = ("begun", "downlink", "failed", "uplink")
 
     def __init__(self) -> None:
         self.uplink = 0
         self.downlink = 0
+        self.begun = 0          # streams ever
+        self.failed = 0         # of them, those that ended without a byte from the far end
 
 
 class Account:
@@ -47,7 +49,11 @@ class Account:
         self._shared: dict[User, Account] = {}
 
     def open(self, stream: Counted, ip: str = "") -> None:
-        """Count what `stream` receives and sends from now on."""
+        """Count `stream`, and what it receives and sends from now on."""
+        self.traffics[0].begun += 1
+        self._join(stream, ip)
+
+    def _join(self, stream: Counted, ip: str) -> None:
         stream.account = self
         stream.counted_received = stream.received
         stream.counted_sent = stream.sent
@@ -66,22 +72,25 @@ class Account:
     def close(self, stream: Counted) -> None:
         """`stream` has ended. May be called twice."""
         self.settle(stream)
-        self.live.pop(stream, None)
+        if self.live.pop(stream, None) is not None and not stream.received:
+            self.traffics[0].failed += 1
 
     def charge(self, stream: Counted, user: User, ip: str) -> None:
         """Count `stream` for `user` too, from now on."""
         if user in self.traffics:
             return
-        self.close(stream)
+        self.settle(stream)
+        self.live.pop(stream, None)
         shared = self._shared.get(user)
         if shared is None:
             shared = self._shared[user] = Account(*self.traffics, user, sends_up=self._sends_up)
             user.accounts.append(shared)
-        shared.open(stream, ip)
+        shared._join(stream, ip)
 
     def settle_all(self) -> None:
         for stream in self.live:
-            self.settle(stream)
+            if stream.received != stream.counted_received or stream.sent != stream.counted_sent:
+                self.settle(stream)
         for shared in self._shared.values():
             shared.settle_all()
 
@@ -116,7 +125,7 @@ class Stats:
         self.users: dict[str, User] = {}        # by e-mail; only those of credentials, so there are as many as documents name
 
     def inbound(self, tag: str) -> Account:
-        """Of connections that an inbound accepted, or of sessions that came through a bridge."""
+        """Of connections that an inbound accepted, or of sessions that came through a bridge. Without a tag: one of its own."""
         return self._of(self._inbounds, tag, sends_up=False)
 
     def outbound(self, tag: str) -> Account:
@@ -130,9 +139,17 @@ class Stats:
         user.level = level
         return user
 
+    def settle(self) -> None:
+        """Bring every traffic up to date."""
+        for account in (*self._inbounds.values(), *self._outbounds.values()):
+            account.settle_all()
+        for user in self.users.values():
+            user.served.settle_all()
+            user.opened.settle_all()
+
     def all_counters(self) -> dict[str, int]:
         """Every counter of a name, whatever the policy."""
-        self._settle()
+        self.settle()
         return dict(self._named(lambda _group, _direction: True, lambda _user, _what: True))
 
     def exported(self, policy: Policy) -> dict[str, int]:
@@ -140,7 +157,7 @@ class Stats:
         values = policy.values
         if values is None:
             return {}
-        self._settle()
+        self.settle()
         flags = {
             ("inbound", "uplink"): values.inbound_uplink, ("inbound", "downlink"): values.inbound_downlink,
             ("outbound", "uplink"): values.outbound_uplink, ("outbound", "downlink"): values.outbound_downlink,
@@ -153,24 +170,17 @@ class Stats:
         return dict(self._named(lambda group, direction: flags[group, direction], wants))
 
     def _of(self, group: dict[str, Account], tag: str, *, sends_up: bool) -> Account:
+        if not tag:
+            return Account(Traffic(), sends_up=sends_up)
         account = group.get(tag)
         if account is None:
             account = group[tag] = Account(Traffic(), sends_up=sends_up)
         return account
 
-    def _settle(self) -> None:
-        for account in (*self._inbounds.values(), *self._outbounds.values()):
-            account.settle_all()
-        for user in self.users.values():
-            user.served.settle_all()
-            user.opened.settle_all()
-
     def _named(self, has_tag: HasTag, has_user: HasUser) -> Iterator[tuple[str, int]]:
         groups: Iterable[tuple[str, dict[str, Account]]] = (("inbound", self._inbounds), ("outbound", self._outbounds))
         for group, accounts in groups:
             for tag, account in accounts.items():
-                if not tag:
-                    continue
                 traffic = account.traffics[0]
                 if has_tag(group, "uplink"):
                     yield f"{group}>>>{tag}>>>traffic>>>uplink", traffic.uplink

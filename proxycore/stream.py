@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Hashable
 
     from proxycore.destination import Destination
@@ -84,6 +85,10 @@ class Stream:
     def charge(self, user: User, ip: str) -> bool:
         """Count what passes from now on for `user`, who comes from `ip`; False: this stream cannot count payload."""
         return False
+
+    def carried_by(self) -> socket.socket | None:
+        """The connected socket below all layers; None: there is none, not yet, or it cannot be told."""
+        return None
 
 
 class PacketStream:

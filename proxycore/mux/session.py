@@ -9,6 +9,9 @@ from proxycore.mux.codec import encode_packet
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
 if TYPE_CHECKING:
+    import socket
+
+    from proxycore.destination import Request
     from proxycore.mux.carrier import Carrier
     from proxycore.stats import Account, User
 
@@ -30,8 +33,8 @@ class MuxSession(Stream):
     """A TCP session. What its neighbour writes goes to the carrier; `deliver` is what came from the carrier."""
 
     __slots__ = (
-        "_awaits_answer", "_paused", "_remote_ended", "_rx", "account", "buffer_bytes", "carrier", "counted_received",
-        "counted_sent", "ended", "ending", "id", "received", "rx_bytes", "sent", "tx", "tx_bytes", "wheel_slot",
+        "_awaits_answer", "_paused", "_remote_ended", "_rx", "account", "begun_at", "buffer_bytes", "carrier", "counted_received",
+        "counted_sent", "ended", "ending", "id", "received", "request", "rx_bytes", "sent", "tx", "tx_bytes", "wheel_slot",
     )  # fmt: skip
 
     counted_received: int           # the account's
@@ -46,6 +49,8 @@ class MuxSession(Stream):
         self.sent = 0               # bytes taken for the carrier
         self.received = 0           # bytes that came from the carrier
         self.account: Account | None = None
+        self.request: Request | None = None     # what it was opened for, and when (loop time, s); None: it is no tunnel's
+        self.begun_at = 0.0
         self.buffer_bytes = SESSION_BUFFER_BYTES
         self.tx: list[bytes] | None = None      # waits for its turn on the carrier
         self.tx_bytes = 0
@@ -123,6 +128,9 @@ class MuxSession(Stream):
             _charge(self, user, ip)
         return True
 
+    def carried_by(self) -> socket.socket | None:
+        return self.carrier.peer.carried_by()
+
     # what the carrier does
 
     def deliver(self, data: Buffer) -> None:
@@ -198,8 +206,8 @@ class MuxPacketSession(PacketStream):
     """A UDP session."""
 
     __slots__ = (
-        "account", "carrier", "counted_received", "counted_sent", "destination", "ended", "id", "next_address", "received",
-        "sent",
+        "account", "begun_at", "carrier", "counted_received", "counted_sent", "destination", "ended", "id", "next_address",
+        "received", "request", "sent",
     )
     counted_received: int           # the account's
     counted_sent: int
@@ -216,6 +224,8 @@ class MuxPacketSession(PacketStream):
         self.received = 0           # bytes
         self.sent = 0               # bytes
         self.account: Account | None = None
+        self.request: Request | None = None     # as of a MuxSession
+        self.begun_at = 0.0
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         if not self.ended and 0 < len(data) <= self.carrier.max_packet_bytes:

@@ -128,6 +128,9 @@ class SocketStream(Stream):
     def claim(self, owner: Hashable) -> None:
         self.owner = owner
 
+    def carried_by(self) -> socket.socket | None:
+        return self.sock
+
     def obey(self, limits: Limits) -> None:
         if limits is self.limits:
             return

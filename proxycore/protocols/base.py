@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from proxycore.destination import Destination, HostPort, Network, Request
 from proxycore.dns.answer import Answer, Families
+from proxycore.net.failure_log import OnFailure
 from proxycore.net.poller import Loop
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.wheel import Wheel
@@ -117,6 +118,7 @@ class InboundContext:
     dial_unix: Callable[[str], Stream] | None = None    # the same, to a unix socket (its path, or `@name`)
     ports: Sequence[tuple[int, int]] = ()   # all that is listened on: first and last of each range
     policy: Policy = field(default_factory=Policy)
+    on_failure: OnFailure | None = None     # told of each handshake that fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class OutboundContext:
     inbound_kinds: Mapping[str, str] = field(default_factory=dict)
     """By inbound tag: the protocol that a request came by, "vless-reverse" for VLESS's own tunnel."""
     dials_plainly: bool = False             # what `dial` returns is the socket itself
+    on_blocked: Callable[[str, Request], None] | None = None   # told of each request that is refused as its settings say
 
 
 class Inbound:

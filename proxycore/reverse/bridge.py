@@ -14,12 +14,14 @@ from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, PeerError
+from proxycore.messages.events import Kind
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES, Carrier
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.limits import CARRIER_LIMITS
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.news import News
 from proxycore.policy import Policy
 from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
@@ -137,8 +139,9 @@ class BridgeLink:
             session.peer = NULL_STREAM
             session.abort(LinkDown("the bridge was removed"))
             return
-        self._bridge.took_session(session)
-        self._bridge.dispatcher.dispatch(self._request(destination), session)
+        request = self._request(destination)
+        self._bridge.took_session(session, request)
+        self._bridge.dispatcher.dispatch(request, session)
 
     def _accept_packets(self, destination: Destination, packets: MuxPacketSession) -> None:
         if dialect.is_control(destination.host):
@@ -149,8 +152,9 @@ class BridgeLink:
             packets.peer = NULL_PACKETS
             packets.close()
             return
-        self._bridge.took_session(packets)
-        self._bridge.dispatcher.dispatch_packets(self._request(destination), packets)
+        request = self._request(destination)
+        self._bridge.took_session(packets, request)
+        self._bridge.dispatcher.dispatch_packets(request, packets)
 
     def retire(self) -> None:
         """Count on it no more; it is closed when nothing runs on it."""
@@ -187,7 +191,7 @@ class Bridge:
     def __init__(
         self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel, *,
         user: str = "", level: int = 0, open_carrier: OpenCarrier | None = None,
-        account: Account | None = None, policy: Policy | None = None,
+        account: Account | None = None, policy: Policy | None = None, news: News | None = None,
     ) -> None:
         """`user` and `level` are those of the sessions that come through.
 
@@ -199,6 +203,7 @@ class Bridge:
         self.reads_addresses = open_carrier is not None
         self._open_carrier = open_carrier
         self._account = account
+        self._news = News(wheel) if news is None else news
         self._level = (Policy() if policy is None else policy).level(level)
         self.dispatcher = dispatcher
         self.links: list[BridgeLink] = []       # all that are not ended, drained ones included
@@ -207,7 +212,11 @@ class Bridge:
         self._random = random.Random()
         self._retry_s = 0.0                     # the pause before the next attempt
         self._retry: asyncio.TimerHandle | None = None
-        self._failures = 0                      # attempts since a carrier was last up
+        self.failures = 0                       # attempts since a carrier was last up
+        self.retry_at: float | None = None      # loop time, s: of the next attempt, where one is due
+        self.last_seen_at: float | None = None  # the same: when a carrier last came up or was lost
+        self.last_error = ""                    # why the last one was lost, or could not be made
+        self._is_up = False                     # as far as it was told
         self._is_stopped = False
         self.is_retired = False                 # it was removed, and takes no new session
         self._timer = loop.call_later(TICK_S, self._on_timer)
@@ -279,20 +288,25 @@ class Bridge:
 
     # links
 
-    def took_session(self, session: MuxSession | MuxPacketSession) -> None:
-        """The portal opened `session`."""
+    def took_session(self, session: MuxSession | MuxPacketSession, request: Request) -> None:
+        """The portal opened `session`, for `request`."""
+        session.request, session.begun_at = request, self._loop.time()
         if isinstance(session, MuxSession):
             session.buffer_bytes = self._level.buffer_bytes
         if self._account is not None:
             self._account.open(session)
 
     def on_up(self, link: BridgeLink) -> None:
-        self._failures = 0
+        self.failures = 0
+        self.last_seen_at = self._loop.time()
         if not link.is_outdated:
             for other in self.links:
                 if other.is_outdated:
                     other.retire()
         _log.info("bridge %s: connected to the portal (%s), %d carriers", self.tag, link.dialect, len(self.active))
+        if not self._is_up:
+            self._is_up = True
+            self._news.tell(Kind.TUNNEL_UP, self.tag, "connected to the portal")
 
     def on_drained(self, link: BridgeLink) -> None:
         _log.debug("bridge %s: the portal drains a carrier after %d sessions", self.tag, link.carrier.opened)
@@ -305,15 +319,22 @@ class Bridge:
             return
         if not link.is_active:
             return              # drained: its end was expected
-        age_s = self._loop.time() - link.opened_at
+        now = self._loop.time()
+        age_s = now - link.opened_at
+        self.last_error = reason = str(link.carrier.error or "")
         if link.carrier.received:
+            self.last_seen_at = now
             if age_s >= STEADY_S:
                 self._retry_s = 0.0
             _log.warning("bridge %s: carrier lost after %.0f s: %s", self.tag, age_s, link.carrier.error)
         else:
-            level = logging.WARNING if not self._failures else logging.INFO
-            self._failures += 1
+            level = logging.WARNING if not self.failures else logging.INFO
+            self.failures += 1
             _log.log(level, "bridge %s: cannot reach the portal: %s", self.tag, link.carrier.error)
+        if self._is_up and not any(other.is_up for other in self.links):
+            self._is_up = False
+            self._news.tell(
+                Kind.TUNNEL_DOWN, self.tag, f"the carrier was lost after {age_s:.0f} s: {reason}", reason=reason, seconds=age_s)
         if not self.active:
             self._reconnect()
 
@@ -324,9 +345,10 @@ class Bridge:
         pause_s = self._retry_s * (1 + self._random.uniform(-RETRY_JITTER, RETRY_JITTER))
         self._retry_s = min(max(RETRY_FIRST_S, self._retry_s * RETRY_GROWTH), RETRY_MOST_S)
         self._retry = self._loop.call_later(pause_s, self._on_retry)
+        self.retry_at = self._loop.time() + pause_s
 
     def _on_retry(self) -> None:
-        self._retry = None
+        self._retry = self.retry_at = None
         if not self.active and not self._is_stopped:
             self._open_link()
 

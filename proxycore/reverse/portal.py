@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import random
 
-from proxycore.destination import Destination, Request
+from proxycore.destination import Destination, HostPort, Request
 from proxycore.errors import LinkDown
+from proxycore.messages.events import Kind, Refusal
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
 from proxycore.mux.client import MuxClient
 from proxycore.mux.codec import encode_addresses
@@ -19,6 +20,7 @@ from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.limits import CARRIER_LIMITS
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
+from proxycore.news import News
 from proxycore.policy import Policy
 from proxycore.protocols.base import Outbound
 from proxycore.reverse import control, dialect
@@ -111,6 +113,7 @@ class Portal(Outbound):
         tells_addresses: bool = False,
         account: Account | None = None,
         policy: Policy | None = None,
+        news: News | None = None,
     ) -> None:
         """`tells_addresses`: bridges are told who the visitor is; those of a `reverse` section would not understand it."""
         self.tag = tag
@@ -122,6 +125,10 @@ class Portal(Outbound):
         self._tells_addresses = tells_addresses
         self._account = account
         self._policy = Policy() if policy is None else policy
+        self._news = News(wheel) if news is None else news
+        self.last_source: HostPort | None = None        # where the last carrier came from
+        self.last_seen_at: float | None = None          # loop time, s: when a carrier last came or went
+        self.last_error = ""                            # why the last one that was lost ended
         self._waiting: dict[WaitingStream, None] = {}
         self._random = random.Random()
         self._ticks = 0
@@ -136,9 +143,10 @@ class Portal(Outbound):
             if host == self.domain:
                 self.register(request, stream)
                 return
-            if dialect.is_control(host):
+            if dialect.is_control(host) or not request.destination.port:    # port 0: a carrier, and not ours
+                self._news.refused(Refusal.WRONG_DOMAIN, self.tag, request.source, f"a carrier for {host} is none of this portal")
                 stream.peer = NULL_STREAM
-                stream.abort(LinkDown("the name is that of control sessions"))
+                stream.abort(LinkDown("no portal has this domain"))
                 return
         link = self.pick()
         if link is not None:
@@ -149,16 +157,20 @@ class Portal(Outbound):
             self._waiting[waiting] = None
             stream.peer = waiting
         else:
+            self._news.refused(Refusal.LIMIT, self.tag, request.source, f"{len(self._waiting)} wait for a carrier already")
             stream.abort(LinkDown("no bridge is connected"))
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:
         link = self.pick()
         host = request.destination.host
         if link is None or host == self.domain or dialect.is_control(host):     # a client may not speak to the bridge itself
+            why = Refusal.NO_CARRIER if link is None else Refusal.WRONG_DOMAIN
+            self._news.refused(why, self.tag, request.source, "no bridge is connected" if link is None else "")
             packets.peer = NULL_PACKETS
             packets.close()
             return
         session = link.carrier.open_packets(request.destination, optional=self._visitor(request))
+        session.request, session.begun_at = request, self._loop.time()
         if self._account is not None:
             self._account.open(session)
         session.peer, packets.peer = packets, session
@@ -182,6 +194,7 @@ class Portal(Outbound):
     def _session(self, link: Link, request: Request) -> MuxSession:
         """Raises as `MuxClient.open`."""
         session = link.carrier.open(request.destination, self._visitor(request))
+        session.request, session.begun_at = request, self._loop.time()
         session.buffer_bytes = self._policy.level(request.level).buffer_bytes
         if self._account is not None:
             self._account.open(session)
@@ -225,6 +238,7 @@ class Portal(Outbound):
         """`stream`, which `request` opened, is a carrier from now on; it is aborted if there are too many."""
         if self._is_closed or len(self.links) >= MAX_CARRIERS:
             _log.warning("portal %s: carrier refused, there are %d", self.tag, len(self.links))
+            self._news.refused(Refusal.LIMIT, self.tag, request.source, "the portal takes no more carriers")
             stream.abort(LinkDown("the portal takes no more carriers"))
             return
         carrier = MuxClient(self._loop, self._wheel)
@@ -234,7 +248,11 @@ class Portal(Outbound):
         carrier.on_ended = lambda _carrier: self._on_carrier_ended(link)
         self._open_control(link, self._memory.first_guess(link.credential))
         self.links.append(link)
-        _log.info("portal %s: bridge connected from %s, %d carriers", self.tag, _text(link.source), len(self.links))
+        self.last_source, self.last_seen_at = link.source, link.registered_at
+        where = _text(link.source)
+        _log.info("portal %s: bridge connected from %s, %d carriers", self.tag, where, len(self.links))
+        if len(self.links) == 1:
+            self._news.tell(Kind.TUNNEL_UP, self.tag, f"a bridge connected from {where}", source=link.source)
         waiting, self._waiting = self._waiting, {}
         for stream_waiting in waiting:
             picked = self.pick()
@@ -251,7 +269,15 @@ class Portal(Outbound):
             following = self._memory.lost(link.credential, link.dialect)
             _log.info("portal %s: lost after %.0f s; the next carrier is addressed as %s", self.tag, age_s, following)
         where = _text(link.source)
+        self.last_seen_at = self._loop.time()
         _log.info("portal %s: bridge from %s gone after %.0f s, %d carriers left", self.tag, where, age_s, len(self.links))
+        if self._is_closed:
+            return
+        self.last_error = reason = str(link.carrier.error or "")
+        if not self.links:
+            self._news.tell(
+                Kind.TUNNEL_DOWN, self.tag, f"the bridge from {where} is gone after {age_s:.0f} s: {reason}", reason=reason,
+                source=link.source, seconds=age_s)
 
     def _open_control(self, link: Link, name: str) -> None:
         link.dialect = name
@@ -324,8 +350,15 @@ class Portal(Outbound):
     def _padding(self) -> bytes:
         return self._random.randbytes(self._random.randint(control.MIN_PADDING_BYTES, control.MAX_PADDING_BYTES))
 
-    def _stopped_waiting(self, waiting: WaitingStream) -> None:
+    @property
+    def waiting(self) -> int:
+        """Clients that wait for a carrier."""
+        return len(self._waiting)
+
+    def _stopped_waiting(self, waiting: WaitingStream, *, in_vain: bool) -> None:
         self._waiting.pop(waiting, None)
+        if in_vain:
+            self._news.refused(Refusal.NO_CARRIER, self.tag, waiting.request.source, "no bridge is connected")
 
 
 def _text(source: tuple[str, int] | None) -> str:

@@ -5,7 +5,7 @@ A bridge that reconnects is back within a second; the Go cores close what arrive
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from proxycore.destination import Request
 from proxycore.errors import LinkDown
@@ -20,12 +20,17 @@ MAX_WAITING = 1024
 """Sessions that may wait on one portal; one more is refused at once."""
 
 
+class OnOver(Protocol):
+    def __call__(self, waiting: WaitingStream, /, *, in_vain: bool) -> None:
+        """`waiting` waits no more; `in_vain`: its time is over."""
+
+
 class WaitingStream(Stream):
     """Stands in for the session that is not there yet. What the client sends first is kept (one read), then it is paused."""
 
     __slots__ = ("_charged", "_is_over", "_kept", "_on_over", "_wants_eof", "request", "wheel_slot")
 
-    def __init__(self, request: Request, client: Stream, wheel: Wheel, on_over: Callable[[WaitingStream], None]) -> None:
+    def __init__(self, request: Request, client: Stream, wheel: Wheel, on_over: OnOver) -> None:
         self.peer = client
         self.request = request
         self.wheel_slot = -1
@@ -52,7 +57,7 @@ class WaitingStream(Stream):
     def on_watch(self) -> float | None:
         if not self._is_over:
             self._is_over = True
-            self._on_over(self)
+            self._on_over(self, in_vain=True)
             self.peer.abort(LinkDown("no bridge is connected"))
         return None
 
@@ -83,4 +88,4 @@ class WaitingStream(Stream):
     def _end(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._on_over(self)
+            self._on_over(self, in_vain=False)

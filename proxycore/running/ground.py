@@ -11,12 +11,14 @@ from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.dns.answer import Answer, Families
 from proxycore.errors import DialError, LinkDown
 from proxycore.logs import AccessLog, SilentAccessLog
+from proxycore.messages.events import Refusal
 from proxycore.net.limits import Limits
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census
 from proxycore.net.udp import UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
+from proxycore.news import News
 from proxycore.policy import Policy
 from proxycore.protocols.base import Names, Outbound
 from proxycore.resolving import Resolving
@@ -62,11 +64,13 @@ class Ground:
         self.access: AccessLog = SilentAccessLog()
         self.policy = Policy()
         self.stats = Stats()
+        self.news = News(self.wheel)
         self._names: NamesOfNow | None = None
         self.outbounds: dict[str, Outbound] = {}        # those of now, by tag
         self.resolution = Resolution(self.resolve, loop.time)       # of names that rules want addresses of
         resolving = Resolving(self.resolution)
-        self.dispatcher = RoutingDispatcher(Router.compile((), None), self.outbounds, self.access, self.stats, resolving)
+        self.dispatcher = RoutingDispatcher(
+            Router.compile((), None), self.outbounds, self.access, self.stats, resolving, self.news)
         self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel, self.policy)
         self.tunnels: Mapping[str, Portal] = {}
         self.inbound_kinds: dict[str, str] = {}         # those of now, by inbound tag
@@ -126,6 +130,10 @@ class Ground:
             if request.user:
                 source = request.source
                 stream.peer.charge(self.stats.user(request.user, request.level), source[0] if source is not None else "")
+
+    def tell_blocked(self, tag: str, request: Request) -> None:
+        """The outbound `tag` refuses what it is given."""
+        self.news.refused(Refusal.BLOCKED, tag, request.source, f"a rule sends {request.destination} to {tag}")
 
     def open_udp(
         self, limits: Limits, account: Account, default: Destination, strategy: Strategy = Strategy.AS_IS, *,

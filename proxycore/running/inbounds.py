@@ -67,11 +67,12 @@ def prepare_inbounds(
             ground.poller, ground.wheel, ground.clients, is_carrier=False, resolve=ground.resolve,
             limits=ground.policy.level(0).target)
         limits = ground.policy.level(entry.settings.policy_level).client
-        account = ground.stats.inbound(entry.tag)
+        account = old.account if old is not None and not entry.tag else ground.stats.inbound(entry.tag)
         port = max(entry.ports[0][0], 1) if entry.ports else 0
         context = InboundContext(
             entry.tag, entry.path, _dispatcher(entry, ground), ground.wheel, time.time, port,
             join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix, ports=entry.ports, policy=ground.policy,
+            on_failure=ground.news.handshake_failed,
         )
         inbound: Inbound = entry.side.build(entry.settings, context)
         if old is None:

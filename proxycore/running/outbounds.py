@@ -30,6 +30,7 @@ class RunningOutbound:
 
     entry: model.Outbound
     outbound: Outbound
+    account: Account
     bridges: list[Bridge] = field(default_factory=list)
 
     @property
@@ -70,26 +71,26 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
         bridge = Bridge(
             origin.inbound_tag, str(origin.destination.host), ground.dispatcher, ground.poller, ground.wheel,
             user=origin.user, level=origin.level, open_carrier=open_carrier,
-            account=ground.stats.inbound(origin.inbound_tag), policy=ground.policy,
+            account=ground.stats.inbound(origin.inbound_tag), policy=ground.policy, news=ground.news,
         )
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)
         bridges.append(bridge)
 
     limits = ground.policy.level(entry.settings.policy_level).target
-    account = ground.stats.outbound(entry.tag)
+    account = old.account if old is not None and not entry.tag else ground.stats.outbound(entry.tag)
     dial, is_plain = _dial(entry, ground, limits, account)
     context = OutboundContext(
         entry.tag, entry.path, dial, partial(ground.open_udp, limits, account), ground.wheel, time.time,
         keep_tunnel=keep_tunnel, dispatcher=ground.dispatcher, names=ground, loop=ground.poller, resolve=ground.resolve,
-        inbound_kinds=ground.inbound_kinds, dials_plainly=is_plain,
+        inbound_kinds=ground.inbound_kinds, dials_plainly=is_plain, on_blocked=ground.tell_blocked,
     )
     outbound = entry.side.build(entry.settings, context)
     mux = entry.mux
     if mux.enabled:
         outbound = MuxPool(
             outbound, ground.poller, ground.wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443, ground.policy)
-    return RunningOutbound(entry, outbound, bridges)
+    return RunningOutbound(entry, outbound, account, bridges)
 
 
 def _dial(entry: model.Outbound, ground: Ground, limits: Limits, account: Account) -> tuple[Dial, bool]:

@@ -35,7 +35,7 @@ def prepare_portals(
         fixed = None if entry.dialect == "auto" else entry.dialect
         portal = Portal(
             entry.tag, entry.domain, ground.poller, ground.wheel, fixed, account=ground.stats.outbound(entry.tag),
-            policy=ground.policy)
+            policy=ground.policy, news=ground.news)
         change.on_undo(portal.stop)
         return RunningPortal(entry, portal)
 
@@ -59,7 +59,7 @@ def prepare_tunnels(
             if tunnel is None:
                 tunnel = Portal(
                     tag, None, ground.poller, ground.wheel, dialect.XRAY_25_9, tells_addresses=True,
-                    account=ground.stats.outbound(tag), policy=ground.policy)
+                    account=ground.stats.outbound(tag), policy=ground.policy, news=ground.news)
                 change.on_undo(tunnel.stop)
             found[tag] = tunnel
     for tag, tunnel in running.items():
@@ -77,7 +77,7 @@ def prepare_bridges(
     def build(entry: model.Bridge, _old: RunningBridge | None) -> RunningBridge:
         bridge = Bridge(
             entry.tag, entry.domain, ground.dispatcher, ground.poller, ground.wheel, account=ground.stats.inbound(entry.tag),
-            policy=ground.policy)
+            policy=ground.policy, news=ground.news)
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)
         return RunningBridge(entry, bridge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
@@ -92,6 +93,9 @@ class JointFace(Stream):
 
     def touch(self) -> None:
         self.other.peer.touch()
+
+    def carried_by(self) -> socket.socket | None:
+        return self.other.peer.carried_by()
 
     def obey(self, limits: Limits) -> None:
         self.other.peer.obey(limits)

@@ -6,6 +6,7 @@ Until then what the protocol writes is kept, and its ends wait.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Hashable
 
 from proxycore.errors import LinkDown, PeerError
@@ -81,6 +82,9 @@ class UpperFace(Stream):
 
     def claim(self, owner: Hashable) -> None:
         self._lower.claim(owner)
+
+    def carried_by(self) -> socket.socket | None:
+        return self._lower.carried_by()
 
     def obey(self, limits: Limits) -> None:
         self._lower.obey(limits)

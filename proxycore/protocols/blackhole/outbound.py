@@ -17,13 +17,18 @@ class BlackholeOutbound(Outbound):
     def __init__(self, settings: BlackholeSettings, context: OutboundContext) -> None:
         self.tag = context.tag
         self._answer = FORBIDDEN if settings.answers_http else b""
+        self._on_blocked = context.on_blocked
 
     def open(self, request: Request, stream: Stream) -> None:
+        if self._on_blocked is not None:
+            self._on_blocked(self.tag, request)
         stream.peer = NULL_STREAM
         if self._answer:
             stream.write(self._answer)
         stream.close()
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:
+        if self._on_blocked is not None:
+            self._on_blocked(self.tag, request)
         packets.peer = NULL_PACKETS
         packets.close()

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Hashable
 
 from proxycore.destination import Destination, HostPort, Request
-from proxycore.errors import LimitError, PeerError
+from proxycore.errors import AuthError, LimitError, PeerError
 from proxycore.net.failure_log import FailureLog
 from proxycore.protocols.base import Inbound, InboundContext
 from proxycore.protocols.http.codec import AUTH_REQUIRED, BAD_REQUEST, ESTABLISHED, UNAVAILABLE, PlainRequest
@@ -29,7 +29,7 @@ class HttpInbound(Inbound):
 
     def __init__(self, settings: HttpInboundSettings, context: InboundContext) -> None:
         self.wheel = context.wheel
-        self.failures = FailureLog(context.tag, context.wheel)
+        self.failures = FailureLog(context.tag, context.wheel, context.on_failure)
         self.dispatcher = context.dispatcher
         self.allow_transparent = settings.allow_transparent
         self._tag = context.tag
@@ -121,7 +121,7 @@ class Client(Stream):
         inbound = self._inbound
         user = inbound.user_of(head, self._stream)
         if user is None:
-            self._fail(PeerError("no user name and password that are known"), AUTH_REQUIRED)
+            self._fail(AuthError("no user name and password that are known"), AUTH_REQUIRED)
             return
         try:
             if head.method == b"CONNECT":
@@ -202,13 +202,13 @@ class Client(Stream):
 
     def on_watch(self) -> None:
         if self._reader.has_begun:
-            self._inbound.failures.report(self._source, "no whole request in time")
+            self._inbound.failures.report(self._source, TimeoutError("no whole request in time"))
         stream = self._stream
         self._leave()
         stream.close()
 
     def _fail(self, error: PeerError, answer: bytes) -> None:
-        self._inbound.failures.report(self._source, str(error))
+        self._inbound.failures.report(self._source, error)
         stream, exchange = self._stream, self._exchange
         self._leave()
         if exchange is not None:

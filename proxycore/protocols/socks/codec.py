@@ -54,12 +54,16 @@ class SocksRequest(NamedTuple):
     user: str
 
 
+UNKNOWN_USER = "unknown_user"
+
+
 class Refusal(PeerError):
     """What the client wants is not given; `answer` tells it so."""
 
-    def __init__(self, reason: str, answer: bytes) -> None:
+    def __init__(self, reason: str, answer: bytes, kind: str = PeerError.kind) -> None:
         super().__init__(reason)
         self.answer = answer
+        self.kind = kind
 
 
 def encode_reply(code: int, host: str | IPAddress = _UNSPECIFIED, port: int = 0) -> bytes:
@@ -105,7 +109,7 @@ class ServerDecoder:
                 return answer
             method = NO_AUTH if self._passwords is None else PASSWORD
             if method not in buffer[2:2 + buffer[1]]:
-                raise Refusal("the client offers no way of authentication that is wanted", bytes((5, NO_METHOD)))
+                raise Refusal("the client offers no way of authentication that is wanted", bytes((5, NO_METHOD)), UNKNOWN_USER)
             self._has_method = True
             answer = bytes((5, method))
             buffer = self._buffer = buffer[2 + buffer[1]:]
@@ -118,7 +122,7 @@ class ServerDecoder:
                 buffer = self._buffer = buffer[step:]
             self._read_request(buffer)
         except Refusal as error:
-            raise Refusal(str(error), answer + error.answer) from None      # what is due before comes first
+            raise Refusal(str(error), answer + error.answer, error.kind) from None      # what is due before comes first
         return answer
 
     def _read_password(self, buffer: bytes) -> int | None:
@@ -134,7 +138,7 @@ class ServerDecoder:
         known = self._passwords.get(user)
         is_right = hmac.compare_digest(known if known is not None else b"\0", password)
         if known is None or not is_right:
-            raise Refusal("wrong user name or password", b"\x01\xff")
+            raise Refusal("wrong user name or password", b"\x01\xff", UNKNOWN_USER)
         self._user = user.decode(errors="replace")
         self.login = user, password
         return end
@@ -167,7 +171,7 @@ class ServerDecoder:
                 raise LimitError("bytes of a SOCKS 4 request", got=len(buffer), limit=MAX_SOCKS4_BYTES)
             return
         if self._passwords is not None:
-            raise Refusal("SOCKS 4 has no passwords, and one is wanted", SOCKS4_REFUSED)
+            raise Refusal("SOCKS 4 has no passwords, and one is wanted", SOCKS4_REFUSED, UNKNOWN_USER)
         if buffer[1] != 1:
             raise Refusal(f"command {buffer[1]} is not served", SOCKS4_REFUSED)
         host = domain_from_wire(raw) if buffer[4] == 0 else IPv4Address(buffer[4:8])

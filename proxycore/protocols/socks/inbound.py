@@ -57,7 +57,7 @@ class SocksInbound(Inbound):
         self.passwords = Current(settings.passwords)
         self.takes_udp = settings.udp
         self.wheel = context.wheel
-        self.failures = FailureLog(context.tag, context.wheel)
+        self.failures = FailureLog(context.tag, context.wheel, context.on_failure)
         self.relay = UdpRelay(context, settings.user_level)
         self.http = _http_inbound(settings, context)
         self._context = context
@@ -151,7 +151,7 @@ class Handshake(Stream):
         try:
             answer = decoder.feed(data)
         except PeerError as error:
-            inbound.failures.report(self._source, str(error))
+            inbound.failures.report(self._source, error)
             self._end(error.answer if isinstance(error, Refusal) else b"")
             return
         if answer:
@@ -195,7 +195,7 @@ class Handshake(Stream):
             self._stream.peer.resume()
 
     def on_watch(self) -> None:
-        self._inbound.failures.report(self._source, "no whole request in time")
+        self._inbound.failures.report(self._source, TimeoutError("no whole request in time"))
         self._end(b"")
 
     def _end(self, answer: bytes) -> None:

@@ -45,6 +45,10 @@ _COMMANDS = frozenset(Command)
 class NotVless(PeerError):
     """The beginning is no VLESS header of a known user: what fallbacks are for."""
 
+    def __init__(self, reason: str, kind: str = PeerError.kind) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
 
 class RequestHeader(NamedTuple):
     """`destination` is None for the commands that have none."""
@@ -85,7 +89,7 @@ class RequestDecoder(Generic[CredentialT]):
         if self.credential is None:
             self.credential = self._find(bytes(received[1:_ID_END]))
             if self.credential is None:
-                raise NotVless("unknown user")
+                raise NotVless("unknown user", "unknown_user")
         if len(received) == _ID_END:
             return None
         at = _ID_END + 1 + received[_ID_END]

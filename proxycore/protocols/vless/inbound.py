@@ -30,7 +30,7 @@ class VlessInbound(Inbound):
             Credential(user.user_id, user.email, user.level, user.reverse.tag if user.reverse is not None else "")
             for user in settings.accounts)
         self.wheel = context.wheel
-        self.failures = FailureLog(context.tag, context.wheel)
+        self.failures = FailureLog(context.tag, context.wheel, context.on_failure)
         self.fallbacks = FallbackChoice(settings.fallbacks) if settings.fallbacks else None
         self._context = context
 
@@ -136,7 +136,7 @@ class Handshake(Stream):
             self._follower.write_eof()
             return
         if self._decoder.received:
-            self._inbound.failures.report(self._source, "it ended within the header")
+            self._inbound.failures.report(self._source, PeerError("it ended within the header"))
         self._end()
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class Handshake(Stream):
             self._follower.resume()
 
     def on_watch(self) -> None:
-        self._inbound.failures.report(self._source, "no whole header in time")
+        self._inbound.failures.report(self._source, TimeoutError("no whole header in time"))
         self._end()
 
     @property
@@ -170,7 +170,7 @@ class Handshake(Stream):
         return NULL_STREAM if peer is self else peer
 
     def _refuse(self, error: PeerError) -> None:
-        self._inbound.failures.report(self._source, str(error))
+        self._inbound.failures.report(self._source, error)
         self._end()
 
     def _end(self) -> None:

@@ -11,6 +11,8 @@ A face that is done takes itself out, and forwards what a neighbour that held it
 
 from __future__ import annotations
 
+import socket
+
 from proxycore.errors import PeerError
 from proxycore.net.limits import Limits
 from proxycore.protocols.vless.header_codec import RESPONSE, ResponseDecoder
@@ -59,6 +61,9 @@ class AnswerFace(Stream):
 
     def resume(self) -> None:
         self._lower.resume()
+
+    def carried_by(self) -> socket.socket | None:
+        return self._lower.carried_by()
 
     def obey(self, limits: Limits) -> None:
         self._lower.obey(limits)
@@ -189,6 +194,9 @@ class RequestFace(Stream):
 
     def resume(self) -> None:
         self._lower.resume()
+
+    def carried_by(self) -> socket.socket | None:
+        return self._lower.carried_by()
 
     def obey(self, limits: Limits) -> None:
         self._lower.obey(limits)

@@ -72,11 +72,11 @@ class Authenticator:
         credential, sent_s = self._match(auth_id)
         now = self._now()
         if sent_s < 0:
-            raise AuthError(f"{BAD_CLOCK}: a time before 1970")
+            raise AuthError(f"{BAD_CLOCK}: a time before 1970", BAD_CLOCK)
         if abs(sent_s - now) > MAX_CLOCK_OFFSET_S:
-            raise AuthError(f"{BAD_CLOCK}: the client's is {sent_s - now:+.0f} s off")
+            raise AuthError(f"{BAD_CLOCK}: the client's is {sent_s - now:+.0f} s off", BAD_CLOCK, sent_s - now)
         if not self._seen_auth_ids.is_new(auth_id, now):
-            raise AuthError(f"{REPLAYED} of a request")
+            raise AuthError(f"{REPLAYED} of a request", REPLAYED)
         return credential
 
     def _match(self, auth_id: bytes) -> tuple[VmessCredential, int]:
@@ -98,7 +98,7 @@ class Authenticator:
         if credential not in self._known:
             raise AuthError(UNKNOWN_USER)
         if not self._seen_sessions.is_new((credential.user_id, header.body_key, header.body_iv), self._now()):
-            raise AuthError(f"{REPLAYED} of a session")
+            raise AuthError(f"{REPLAYED} of a session", REPLAYED)
 
 
 def _auth_id_opener(credential: VmessCredential) -> Callable[[bytes], bytes]:

@@ -9,6 +9,7 @@ or either side gives up, the lower stream is closed; from then on neither neighb
 
 from __future__ import annotations
 
+import socket
 from typing import Protocol
 
 from proxycore.destination import Destination
@@ -148,6 +149,9 @@ class PlainFace(Stream):
     def resume(self) -> None:
         if not self._is_over:
             self._lower.resume()
+
+    def carried_by(self) -> socket.socket | None:
+        return self._lower.carried_by()
 
     def obey(self, limits: Limits) -> None:
         self._lower.obey(limits)

@@ -29,7 +29,7 @@ class VmessInbound(Inbound):
         self.wheel = context.wheel
         self.policy = context.policy
         self.authenticator = Authenticator(credentials, context.now)
-        self.failures = FailureLog(context.tag, context.wheel)
+        self.failures = FailureLog(context.tag, context.wheel, context.on_failure)
         self._tag = context.tag
         self._dispatcher = context.dispatcher
         self._drain = DrainPolicy(credential.user_id for credential in credentials)
@@ -107,7 +107,7 @@ class Handshake(Stream):
             except PeerError as error:
                 self._decoder = None
                 self._limit_bytes = self._inbound.drain_bytes()
-                self._inbound.failures.report(self._source, str(error))
+                self._inbound.failures.report(self._source, error)
             else:
                 self._decoder = None
                 self._inbound.wheel.forget(self)
@@ -123,7 +123,7 @@ class Handshake(Stream):
             self._sealed.write_eof()
             return
         if self._decoder is not None and self._received_bytes:
-            self._inbound.failures.report(self._source, "it ended within the header")
+            self._inbound.failures.report(self._source, PeerError("it ended within the header"))
         self._end()
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class Handshake(Stream):
 
     def on_watch(self) -> None:
         if self._decoder is not None:
-            self._inbound.failures.report(self._source, "no whole header in time")
+            self._inbound.failures.report(self._source, TimeoutError("no whole header in time"))
         self._end()
 
     def _end(self) -> None:

@@ -1,0 +1,99 @@
+"""What happened that people want to know: refusals are counted always, and everything is told to who listens.
+
+A flood is not told one by one: the first refusal of a kind from a source is told at once, those that follow within PERIOD_S
+as one event with their number. The counts are whole in any case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from proxycore.destination import HostPort
+from proxycore.errors import PeerError
+from proxycore.messages.events import MAX_TEXT_CHARS, Event, Kind, Refusal
+from proxycore.net.wheel import Wheel
+
+PERIOD_S: Final = 10.0
+
+MAX_GATHERED: Final = 1000
+"""Kinds of refusals (by reason, place and source) that are told apart within a period; sources beyond are told together."""
+
+MAX_REASON_CHARS: Final = 64
+MAX_TAG_CHARS: Final = 255
+
+_Key = tuple[Refusal, str, str]
+
+
+class News:
+    """Of one instance. `listener` is called with each event, in the turn in which it happens; it must not raise."""
+
+    __slots__ = ("_gathered", "_now", "_wheel", "listener", "refusals", "wheel_slot")
+
+    def __init__(self, wheel: Wheel, now: Callable[[], float] = time.time) -> None:
+        """`now` is Unix time in seconds."""
+        self.listener: Callable[[Event], None] | None = None
+        self.refusals: dict[str, int] = {}              # by reason, since the start
+        self._gathered: dict[_Key, list[Event]] = {}    # the last of those that wait to be told, or nothing
+        self._wheel = wheel
+        self._now = now
+        self.wheel_slot = -1
+
+    def tell(
+        self, kind: Kind, tag: str = "", text: str = "", *, reason: str = "", source: HostPort | str | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Something happened at `tag`; `text` is a sentence without secrets."""
+        if self.listener is not None:
+            self.listener(self._event(kind, tag, text, reason, _ip(source), seconds))
+
+    def refused(
+        self, why: Refusal, tag: str, source: HostPort | str | None, text: str = "", *, seconds: float | None = None
+    ) -> None:
+        """A handshake or a session was refused at `tag`."""
+        self.refusals[why] = self.refusals.get(why, 0) + 1
+        if self.listener is None:
+            return
+        ip = _ip(source)
+        key = (why, tag, ip)
+        if key not in self._gathered and len(self._gathered) >= MAX_GATHERED:
+            key = (why, tag, "")
+        event = self._event(Kind.REFUSED, tag, text, why, ip, seconds)
+        waiting = self._gathered.get(key)
+        if waiting is None:
+            if self.wheel_slot < 0:
+                self._wheel.watch(self, PERIOD_S)
+            self._gathered[key] = []
+            self.listener(event)
+        elif waiting:
+            waiting[0] = event.model_copy(update={"count": waiting[0].count + 1})
+        else:
+            waiting.append(event)
+
+    def handshake_failed(self, tag: str, source: HostPort, error: PeerError | TimeoutError) -> None:
+        """A handshake with the inbound `tag` failed."""
+        if isinstance(error, PeerError):
+            self.refused(Refusal(error.kind), tag, source, str(error), seconds=error.seconds)
+        else:
+            self.refused(Refusal.TIMEOUT, tag, source, str(error))
+
+    def on_watch(self) -> float | None:
+        """The period is over: tell what was gathered. What goes on is gathered again."""
+        waiting = {key: events[0] for key, events in self._gathered.items() if events}
+        self._gathered = {key: [] for key in waiting}
+        if self.listener is not None:
+            for event in waiting.values():
+                self.listener(event)
+        return PERIOD_S if waiting else None
+
+    def _event(self, kind: Kind, tag: str, text: str, reason: str, source: str, seconds: float | None) -> Event:
+        return Event(
+            kind=kind, at=self._now(), tag=tag[:MAX_TAG_CHARS], text=text[:MAX_TEXT_CHARS], reason=str(reason)[:MAX_REASON_CHARS],
+            source=source[:MAX_REASON_CHARS], count=1, seconds=seconds)
+
+
+def _ip(source: HostPort | str | None) -> str:
+    if source is None:
+        return ""
+    return source if isinstance(source, str) else source[0]
