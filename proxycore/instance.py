@@ -163,6 +163,7 @@ class Instance:
             portal.stop()
         for inbound in self._running.inbounds.values():
             inbound.inbound.close()
+            inbound.census.end_all()
         if self._running.names is not None:
             self._running.names.close()
         self._ground.stop()

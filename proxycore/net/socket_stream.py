@@ -58,6 +58,11 @@ class Census:
     def count(self) -> int:
         return len(self.open)
 
+    def end_all(self) -> None:
+        """End every one now."""
+        for stream in tuple(self.open):
+            stream.fail(LinkDown("stopped"))
+
 
 class SocketStream(Stream):
     """Reads go to `peer.write`, `write` goes to the socket; what it does not take waits, and the peer is paused."""

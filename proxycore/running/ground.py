@@ -157,6 +157,8 @@ class Ground:
             part.stop()
         for listener in self.fading.values():
             listener.close()
+        for census in (*self.client_censuses, self.carriers):
+            census.end_all()
         self.wheel.stop()
         self.poller.close()
         self.access.close()
