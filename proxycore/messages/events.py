@@ -24,6 +24,7 @@ class Kind(StrEnum):
     CREDENTIAL_STOPPED = "credential_stopped"       # expired, used up, switched off
     CLOSED_BY_HAND = "closed_by_hand"
     BLOCKED = "blocked"
+    EVENTS_LOST = "events_lost"             # the agent's buffer was full while the panel was away; `count` of them
     NODE_UP = "node_up"                     # the panel's
     NODE_DOWN = "node_down"                 # the panel's
     NODE_TWICE = "node_twice"               # the panel's: one identity from two places
