@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from proxycore.blocks import Blocks
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, ProxyError
 from proxycore.messages.events import Refusal
@@ -42,10 +43,11 @@ class RoutingDispatcher:
 
     def __init__(
         self, router: Router, outbounds: Mapping[str, Outbound], access: Access, stats: Stats, resolving: Resolving | None = None,
-        news: News | None = None,
+        news: News | None = None, blocks: Blocks | None = None,
     ) -> None:
         """Without `resolving` decisions never wait for addresses."""
         self._news = news
+        self._blocks = blocks
         self._stats = stats
         self.router = router
         self.outbounds = outbounds
@@ -115,6 +117,9 @@ class RoutingDispatcher:
             outbound.open_packets(request, metered_packets(packets, user, ip))
 
     def _choose(self, request: Request) -> Outbound | None:
+        if self._blocks is not None and self._blocks.until and self._blocks.refuses(request):
+            self.access.rejected(request, "its source is blocked")
+            return None
         tag = self.router.pick(request)
         outbound = self.outbounds.get(tag) if tag is not None else None
         if outbound is None:

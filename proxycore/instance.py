@@ -81,6 +81,16 @@ class Instance:
         return self._loaded
 
     @property
+    def running(self) -> Running:
+        """What runs of it. Only to be read."""
+        return self._running
+
+    @property
+    def ground(self) -> Ground:
+        """What stays while documents come and go."""
+        return self._ground
+
+    @property
     def router(self) -> Router:
         return self._running.router
 

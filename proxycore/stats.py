@@ -48,6 +48,11 @@ class Account:
         self._sends_up = sends_up
         self._shared: dict[User, Account] = {}
 
+    @property
+    def count(self) -> int:
+        """Live streams."""
+        return len(self.live) + sum(len(shared.live) for shared in self._shared.values())
+
     def open(self, stream: Counted, ip: str = "") -> None:
         """Count `stream`, and what it receives and sends from now on."""
         self.traffics[0].begun += 1

@@ -15,6 +15,8 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
     patch: dict[str, Any] = {}
     for key, value in new.items():
         before = old.get(key)
+        if before is value:         # trees are made of what was there before, where that has not changed
+            continue
         if isinstance(value, dict):
             if not isinstance(before, dict):
                 patch[key] = value

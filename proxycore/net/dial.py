@@ -7,9 +7,9 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from proxycore import tasks
 from proxycore.destination import Destination, IPAddress, ip_text
@@ -75,10 +75,14 @@ class DialOptions(Protocol):
         """Once more after it has connected and was tuned. Raises OSError."""
 
 
+OnUnreached: TypeAlias = Callable[[SocketStream, Destination, DialError], None]
+"""Told of each dial that fails, before its stream is ended."""
+
+
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_account", "_census", "_is_carrier", "_limits", "_options", "_poller", "_resolve", "_wheel")
+    __slots__ = ("_account", "_census", "_is_carrier", "_limits", "_on_unreached", "_options", "_poller", "_resolve", "_wheel")
 
     def __init__(
         self,
@@ -91,7 +95,9 @@ class Dialer:
         resolve: Resolve = resolve,
         limits: Limits = DEFAULT_LIMITS,
         account: Account | None = None,
+        on_unreached: OnUnreached | None = None,
     ) -> None:
+        self._on_unreached = on_unreached
         self._resolve = resolve
         self._limits = limits
         self._account = account
@@ -108,7 +114,8 @@ class Dialer:
         `resolve`: asked in place of the usual resolver."""
         stream = SocketStream(self._poller, self._wheel, self._census, None, self._limits, self._account)
         race = _Race(
-            self._poller.loop, stream, destination, wheel=self._wheel, is_carrier=self._is_carrier, options=self._options
+            self._poller.loop, stream, destination, wheel=self._wheel, is_carrier=self._is_carrier, options=self._options,
+            on_unreached=self._on_unreached,
         )
         if isinstance(destination.host, str):
             tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy, resolve))
@@ -127,9 +134,9 @@ class Dialer:
         try:
             addresses = await asyncio.wait_for((resolve or self._resolve)(host, strategy), DIAL_TIMEOUT_S)
         except TimeoutError:
-            race.stream.fail(DialError(host, "the name lookup did not answer"))
+            race.fail(DialError(host, "the name lookup did not answer"))
         except DialError as error:
-            race.stream.fail(error)
+            race.fail(error)
         else:
             race.start(addresses)
 
@@ -148,8 +155,8 @@ def _connect_unix(stream: SocketStream, name: str) -> None:
 class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
-    __slots__ = ("_addresses", "_attempts", "_deadline", "_destination", "_error", "_is_carrier", "_loop", "_next", "_options",
-                 "_timer", "_wheel", "stream")
+    __slots__ = ("_addresses", "_attempts", "_deadline", "_destination", "_error", "_is_carrier", "_loop", "_next",
+                 "_on_unreached", "_options", "_timer", "_wheel", "stream")
 
     def __init__(
         self,
@@ -160,9 +167,11 @@ class _Race:
         wheel: Wheel,
         is_carrier: bool,
         options: DialOptions | None,
+        on_unreached: OnUnreached | None,
     ) -> None:
         self._wheel = wheel
         self._options = options
+        self._on_unreached = on_unreached
         self.stream = stream
         self._loop = loop
         self._destination = destination
@@ -179,6 +188,12 @@ class _Race:
         self._deadline = self._loop.time() + DIAL_TIMEOUT_S
         self._try_next()
 
+    def fail(self, error: DialError) -> None:
+        """None of the addresses connects."""
+        if self._on_unreached is not None and not self.stream.ended:
+            self._on_unreached(self.stream, self._destination, error)
+        self.stream.fail(error)
+
     def _try_next(self) -> None:
         """Start the next attempt; when there is none left and none under way, the dial has failed."""
         self._stop_timer()
@@ -192,7 +207,7 @@ class _Race:
         elif self._attempts:
             self._set_timer()
         else:
-            self.stream.fail(DialError(str(self._destination), self._error))
+            self.fail(DialError(str(self._destination), self._error))
 
     def _attempt(self, ip: IPAddress) -> bool:
         """Connect to `ip`; True if it did, or is under way."""

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from proxycore.blocks import Blocks
 from proxycore.destination import Destination, IPAddress, Request
 from proxycore.dispatcher import InboundDispatcher, RoutingDispatcher
 from proxycore.dns.answer import Answer, Families
-from proxycore.errors import DialError, LinkDown
+from proxycore.errors import Blocked, DialError, LinkDown
 from proxycore.logs import AccessLog, SilentAccessLog
 from proxycore.messages.events import Refusal
 from proxycore.net.limits import Limits
@@ -65,12 +66,13 @@ class Ground:
         self.policy = Policy()
         self.stats = Stats()
         self.news = News(self.wheel)
+        self.blocks = Blocks(self.wheel, self.news)
         self._names: NamesOfNow | None = None
         self.outbounds: dict[str, Outbound] = {}        # those of now, by tag
         self.resolution = Resolution(self.resolve, loop.time)       # of names that rules want addresses of
         resolving = Resolving(self.resolution)
         self.dispatcher = RoutingDispatcher(
-            Router.compile((), None), self.outbounds, self.access, self.stats, resolving, self.news)
+            Router.compile((), None), self.outbounds, self.access, self.stats, resolving, self.news, self.blocks)
         self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel, self.policy)
         self.tunnels: Mapping[str, Portal] = {}
         self.inbound_kinds: dict[str, str] = {}         # those of now, by inbound tag
@@ -130,6 +132,18 @@ class Ground:
             if request.user:
                 source = request.source
                 stream.peer.charge(self.stats.user(request.user, request.level), source[0] if source is not None else "")
+
+    def tell_unreached(self, tag: str, stream: Stream, destination: Destination, error: DialError) -> None:
+        """The outbound `tag` cannot reach the target of a connection."""
+        request = getattr(stream.peer, "request", None)     # of a session
+        source = request.source if isinstance(request, Request) else None
+        if isinstance(error, Blocked):
+            self.news.refused(Refusal.BLOCKED, tag, source, str(error))
+        elif not destination.port:
+            text = f"a carrier for {destination.host}: no portal here has this domain"
+            self.news.refused(Refusal.WRONG_DOMAIN, tag, source, text)
+        else:
+            self.news.refused(Refusal.TARGET_REFUSED, tag, source, f"{destination}: {error.reason}")
 
     def tell_blocked(self, tag: str, request: Request) -> None:
         """The outbound `tag` refuses what it is given."""

@@ -6,11 +6,13 @@ import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from proxycore.blocks import Blocks
 from proxycore.dispatcher import InboundDispatcher
 from proxycore.document import model
 from proxycore.document.stream_settings import PLAIN
 from proxycore.errors import LinkDown
 from proxycore.net.dial import Dialer
+from proxycore.net.failure_log import FailureLog
 from proxycore.net.limits import Limits
 from proxycore.net.socket_stream import Census
 from proxycore.net.unix import UnixAddress
@@ -36,15 +38,21 @@ class RunningInbound:
     census: Census
     limits: Limits
     account: Account
+    blocks: Blocks
+    failures: FailureLog        # of its layers
 
     def listens(self) -> Iterator[tuple[ListenKey, Served]]:
         """The sockets that it wants to be served by."""
         entry = self.entry
         is_unix = isinstance(entry.listen, UnixAddress)
         sockopt = None if is_unix or entry.stream.sockopt == PLAIN.sockopt else Sockopt(entry.stream.sockopt)
-        accept = through_server(self.layers, self.inbound.accept)
+        guard = self.blocks.guard
+        accept = guard(entry.tag, self.inbound.accept)
+        if self.layers:             # a PROXY header, say, tells another source
+            accept = guard(entry.tag, through_server(self.layers, accept, self.failures))
         served = Served(
-            entry.tag or entry.path, f"{entry.path}.{'listen' if is_unix else 'port'}", accept, self.inbound.accept_packets,
+            entry.tag or entry.path, f"{entry.path}.{'listen' if is_unix else 'port'}", accept,
+            self.blocks.guard_packets(entry.tag, self.inbound.accept_packets),
             self.census, entry.spec.is_carrier, sockopt, self.limits, self.account,
             entry.listen if isinstance(entry.listen, UnixAddress) else None)
         if isinstance(entry.listen, UnixAddress):
@@ -74,13 +82,14 @@ def prepare_inbounds(
             join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix, ports=entry.ports, policy=ground.policy,
             on_failure=ground.news.handshake_failed,
         )
+        failures = FailureLog(entry.tag, ground.wheel, ground.news.handshake_failed)
         inbound: Inbound = entry.side.build(entry.settings, context)
         if old is None:
             layers = server_layers(entry.stream, entry.path, ground.wheel)
-            return RunningInbound(entry, inbound, layers, Census(), limits, account)
+            return RunningInbound(entry, inbound, layers, Census(), limits, account, ground.blocks, failures)
         is_same_transport = old.entry.stream == entry.stream
         layers = old.layers if is_same_transport else server_layers(entry.stream, entry.path, ground.wheel)
-        new = RunningInbound(entry, inbound, layers, old.census, limits, account)
+        new = RunningInbound(entry, inbound, layers, old.census, limits, account, ground.blocks, failures)
         change.on_commit(Phase.SWAP, _take_over, new, old)
         change.on_commit(Phase.RETIRE, _end_strangers, new, change)
         return new

@@ -109,6 +109,7 @@ def _dial(entry: model.Outbound, ground: Ground, limits: Limits, account: Accoun
         options = None if is_plain else Sockopt(stream.sockopt, entry.send_through)
         dial = Dialer(
             ground.poller, ground.wheel, census, is_carrier=is_carrier, options=options, resolve=ground.resolve,
-            limits=limits, account=account).dial
+            limits=limits, account=account,
+            on_unreached=None if is_carrier else partial(ground.tell_unreached, entry.tag)).dial
     layers = client_layers(stream, entry.path, ground.wheel)
     return through_client(layers, dial, stream.sockopt.domain_strategy), not (proxy_tag or layers)

@@ -18,32 +18,37 @@ from proxycore.stream import NULL_STREAM, Buffer, Stream
 class LowerFace(Stream):
     """The lower stream's peer: tells UpperFace what happens below."""
 
-    __slots__ = ("_upper",)
+    __slots__ = ("upper",)
 
     def __init__(self, upper: UpperFace) -> None:
-        self._upper = upper
+        self.upper = upper
+
+    @property
+    def is_unready(self) -> bool:
+        """The handshake is under way, and nobody is above yet."""
+        return self.upper.is_connecting and self.upper.peer is NULL_STREAM
 
     def write(self, data: Buffer) -> None:
-        if not self._upper.is_over:
-            self._upper._on_data(data)
+        if not self.upper.is_over:
+            self.upper._on_data(data)
 
     def write_eof(self) -> None:
-        self._upper._on_eof()
+        self.upper._on_eof()
 
     def close(self) -> None:
-        self._upper._on_close()
+        self.upper._on_close()
 
     def abort(self, error: Exception | None) -> None:
-        self._upper._on_abort(error)
+        self.upper._on_abort(error)
 
     def pause(self) -> None:
-        self._upper._on_pause()
+        self.upper._on_pause()
 
     def resume(self) -> None:
-        self._upper._on_resume()
+        self.upper._on_resume()
 
     def touch(self) -> None:
-        self._upper.peer.touch()
+        self.upper.peer.touch()
 
 
 class UpperFace(Stream):

@@ -11,11 +11,14 @@ from random import Random
 
 from proxycore.destination import Destination
 from proxycore.document.stream_settings import StreamSettings
+from proxycore.errors import LinkDown, PeerError
+from proxycore.net.failure_log import FailureLog
 from proxycore.net.resolve import Resolve, Strategy
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Dial
-from proxycore.stream import Stream
+from proxycore.stream import NullStream, Stream
 from proxycore.transport.base import ClientLayer, ServerLayer, Then
+from proxycore.transport.face import LowerFace
 
 _HTTP_ALPN = ("http/1.1",)
 
@@ -72,15 +75,36 @@ def client_layers(settings: StreamSettings, path: str, wheel: Wheel) -> list[Cli
     return layers
 
 
-def through_server(layers: Sequence[ServerLayer], then: Then) -> Then:
-    """What takes over accepted sockets so that `then` gets the stream above all `layers`."""
+def through_server(layers: Sequence[ServerLayer], then: Then, failures: FailureLog) -> Then:
+    """What takes over accepted sockets so that `then` gets the stream above all `layers`. `failures`: of their handshakes."""
     for layer in reversed(layers):
-        then = partial(_accept, layer, then)
+        then = partial(_accept, layer, then, failures)
     return then
 
 
-def _accept(layer: ServerLayer, then: Then, lower: Stream, source: tuple[str, int], local: tuple[str, int]) -> None:
+def _accept(
+    layer: ServerLayer, then: Then, failures: FailureLog, lower: Stream, source: tuple[str, int], local: tuple[str, int]
+) -> None:
     layer.accept(lower, source, local, then)
+    face = lower.peer
+    if isinstance(face, LowerFace) and face.is_unready:
+        face.upper.peer = _Unready(failures, source)
+
+
+class _Unready(NullStream):
+    """Above a layer until that is ready."""
+
+    __slots__ = ("_failures", "_source")
+
+    def __init__(self, failures: FailureLog, source: tuple[str, int]) -> None:
+        self._failures = failures
+        self._source = source
+
+    def abort(self, error: Exception | None) -> None:
+        if isinstance(error, LinkDown):
+            self._failures.report(self._source, TimeoutError(str(error)))
+        elif isinstance(error, PeerError):
+            self._failures.report(self._source, error)
 
 
 def through_client(layers: Sequence[ClientLayer], dial: Dial, default: Strategy = Strategy.AS_IS) -> Dial:

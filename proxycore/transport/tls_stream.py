@@ -85,7 +85,7 @@ class TlsFace(UpperFace):
             self._flush()
             return
         except (ssl.SSLError, ValueError) as error:      # CertificateError is one of both
-            self._refuse(PeerError(f"TLS: {reason_of(error)}"))
+            self._refuse(tls_error(error))
             return
         try:
             self._on_ready(self)
@@ -119,7 +119,7 @@ class TlsFace(UpperFace):
         try:
             self._write(data)
         except ssl.SSLError as error:
-            self.fail(PeerError(f"TLS: {reason_of(error)}"))
+            self.fail(tls_error(error))
             return
         self._lower.write(self._outgoing.read())
 
@@ -182,7 +182,7 @@ class TlsFace(UpperFace):
                     goes_on, ended = False, True
                 except ssl.SSLError as error:
                     self._flush()       # the alert
-                    self.fail(PeerError(f"TLS: {reason_of(error)}"))
+                    self.fail(tls_error(error))
                     return
                 if self._outgoing.pending and not self.is_over:
                     self._flush()       # an answer to a key update
@@ -207,6 +207,13 @@ class TlsFace(UpperFace):
         if self._on_over is not None and self.is_ready and not self.is_over:
             self._on_over(self)
         return super()._part()
+
+
+def tls_error(error: Exception) -> PeerError:
+    """What `error` of OpenSSL is to us."""
+    found = PeerError(f"TLS: {reason_of(error)}")
+    found.kind = "tls"
+    return found
 
 
 def reason_of(error: Exception) -> str:

@@ -1,0 +1,33 @@
+"""What the kernel knows of a TCP connection. Source: Linux `struct tcp_info`, linux/tcp.h."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from struct import Struct
+from typing import NamedTuple
+
+_BYTES = 144
+_RTT = Struct("=68xI")                  # tcpi_rtt, smoothed, µs
+_TOTAL_RETRANS = Struct("=100xI")       # tcpi_total_retrans, segments
+_SEGS_OUT = Struct("=136xI")            # tcpi_segs_out, retransmitted ones included; from Linux 4.2
+
+
+class TcpInfo(NamedTuple):
+    rtt_ms: float
+    retransmitted: int          # segments since it connected
+    sent: int                   # the same, those sent again included
+
+
+def tcp_info(sock: socket.socket) -> TcpInfo | None:
+    """None: this is no TCP connection, or the system does not tell."""
+    if sys.platform != "linux" or sock.family == socket.AF_UNIX:
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES)
+    except OSError:
+        return None
+    if len(info) < _SEGS_OUT.size:
+        return None
+    (rtt_us,), (retransmitted,), (sent,) = _RTT.unpack_from(info), _TOTAL_RETRANS.unpack_from(info), _SEGS_OUT.unpack_from(info)
+    return TcpInfo(rtt_us / 1000, retransmitted, sent)
