@@ -40,6 +40,16 @@ class TokenScope(models.TextChoices):
     ADMIN = "admin", "everything"
 
 
+class Standing(models.TextChoices):
+    """What the panel lets a node do. Who is refused is told why when it connects: it has proven who it is."""
+
+    NEW = "new", "no agent yet"
+    WAITING = "waiting", "waits for approval"
+    APPROVED = "approved", "approved"
+    PAUSED = "paused", "paused"
+    REVOKED = "revoked", "revoked"
+
+
 class Verb(models.TextChoices):
     """What was done, in the audit log."""
 
@@ -58,3 +68,14 @@ class Verb(models.TextChoices):
     LOGGED_IN = "logged in", "logged in"
     LOGGED_OUT = "logged out", "logged out"
     REFUSED = "refused", "was refused"
+    JOINED = "joined", "joined"
+    APPROVED = "approved", "approved"
+    PAUSED = "paused", "paused"
+    RESUMED = "resumed", "resumed"
+    REVOKED = "revoked", "revoked"
+    CONFIRMED = "confirmed", "confirmed"
+    REVERTED = "reverted", "took back"
+    CLOSED = "closed", "closed sessions"
+    BLOCKED = "blocked", "blocked a source"
+    UNBLOCKED = "unblocked", "unblocked a source"
+    RESTARTED = "restarted", "restarted"

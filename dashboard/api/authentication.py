@@ -32,19 +32,29 @@ class NewToken(NamedTuple):
     text: str           # what is shown once
 
 
-def make_token() -> NewToken:
+def make_token(mark: str = MARK) -> NewToken:
     prefix = secrets.token_hex(PREFIX_CHARS // 2)
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    return NewToken(prefix, _digest(secret), f"{MARK}_{prefix}_{secret}")
+    return NewToken(prefix, _digest(secret), f"{mark}_{prefix}_{secret}")
+
+
+def split_token(text: str, mark: str = MARK) -> tuple[str, str]:
+    """(prefix, secret); the prefix is empty where the text is no token of this mark."""
+    found, _, rest = text.partition("_")
+    prefix, _, secret = rest.partition("_")
+    return (prefix if found == mark and "\0" not in prefix else ""), secret
+
+
+def is_secret(secret: str, secret_hash: str | None) -> bool:
+    """Whether this is what was hashed; for None no, and it takes no longer to say."""
+    return hmac.compare_digest(_digest(secret), secret_hash or "0" * 64) and bool(secret_hash)
 
 
 def find_token(text: str) -> ApiToken | None:
     """The active token of an active account, or None; which of the two takes no longer to say."""
-    mark, _, rest = text.partition("_")
-    prefix, _, secret = rest.partition("_")
-    token = ApiToken.objects.select_related("user").filter(prefix=prefix).first() if mark == MARK and "\0" not in prefix else None
-    expected = token.secret_hash if token is not None else "0" * 64
-    if not hmac.compare_digest(_digest(secret), expected) or token is None:
+    prefix, secret = split_token(text)
+    token = ApiToken.objects.select_related("user").filter(prefix=prefix).first() if prefix else None
+    if not is_secret(secret, token.secret_hash if token is not None else None) or token is None:
         return None
     return token if token.is_active and token.user.is_active else None
 

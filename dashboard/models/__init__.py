@@ -6,6 +6,7 @@ certificate.py                                  certificates with their keys
 service.py                                      services that were exposed through a tunnel
 revision.py audit.py token.py                   what was published; who did what; what programs log in with
 traffic.py                                      how much moved
+joining.py run.py event.py                      how nodes come in; what their agents said of revisions; what happened there
 
 An entry keeps its JSON verbatim in `body`; the other columns are an index of it that services write together with it.
 """
@@ -13,13 +14,16 @@ An entry keeps its JSON verbatim in `body`; the other columns are an index of it
 from dashboard.models.audit import AuditEntry
 from dashboard.models.certificate import Certificate
 from dashboard.models.entry import Entry
+from dashboard.models.event import NodeEvent
 from dashboard.models.inbound import Credential, Inbound
 from dashboard.models.instance import Instance
+from dashboard.models.joining import JoinToken
 from dashboard.models.node import Node
 from dashboard.models.outbound import Outbound
 from dashboard.models.reverse import Bridge, Portal
 from dashboard.models.revision import Revision
 from dashboard.models.routing import Balancer, RoutingRule
+from dashboard.models.run import InstanceRun
 from dashboard.models.service import Service
 from dashboard.models.token import ApiToken
 from dashboard.models.traffic import TrafficMoved, TrafficPoint, TrafficSeries, TrafficSource
@@ -34,7 +38,10 @@ __all__ = [
     "Entry",
     "Inbound",
     "Instance",
+    "InstanceRun",
+    "JoinToken",
     "Node",
+    "NodeEvent",
     "Outbound",
     "Portal",
     "Revision",

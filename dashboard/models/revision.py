@@ -25,6 +25,9 @@ class Revision(models.Model):
     comment = models.TextField(blank=True, default="")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     author_name = models.CharField(max_length=150, blank=True, default="")
+    confirm_s = models.PositiveIntegerField(
+        default=0, help_text="seconds in which it has to prove itself on its node; 0: it is final at once")
+    needs_confirm = models.BooleanField(default=False, help_text="within that time a person has to say that it may stay")
     rolled_back_to = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

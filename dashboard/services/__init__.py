@@ -8,4 +8,7 @@ publishing.py            revisions: review, publish, roll back, discard
 ports.py                 two inbounds that want one port             linting.py    findings of an instance or a text
 explaining.py            which rule decides, and why                 auditing.py   who did what
 certificates.py rotating.py instances.py                             certificates; keys; making and removing instances
+joining.py nodes.py      how hosts join; approve, pause, revoke      running.py     what runs where, and what nodes say of it
+limits.py                credentials that end before the document    events.py      what happened on nodes
+asking.py                questions to nodes, and their answers
 """

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from dashboard.choices import Verb
+from dashboard.live.telling import tell_wanted
 from dashboard.models import Instance, Node
 from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError
@@ -42,6 +43,7 @@ def change_instance(
     """Change what is given. Raises ServiceError, VersionConflict."""
     with writing(instance.pk, expected_version, keeps_document=True) as locked:
         told: list[str] = []
+        tell_wanted(locked.node_id)     # where it runs now; its next node hears of it at the end
         for field, value in (("name", name), ("node", node), ("note", note), ("enabled", enabled)):
             if value is not None and getattr(locked, field) != value:
                 told.append(f"{field} {getattr(locked, field)} -> {value}" if field != "note" else "note changes")
@@ -57,6 +59,7 @@ def change_instance(
 def delete_instance(instance: Instance, *, by: Actor) -> None:
     """With all its entries and revisions."""
     record(by, Verb.DELETED, instance)
+    tell_wanted(instance.node_id)
     instance.delete()
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from dashboard.live.telling import tell_wanted
 from dashboard.models import Instance
 from dashboard.services.errors import ServiceError, VersionConflict
 
@@ -43,6 +44,8 @@ def writing(
 ) -> Iterator[Instance]:
     """The same for what changes it: its version has grown by one at the end.
 
+    Its node looks afterwards whether something ends at once (services/limits.py).
+
     `leave_version` keeps it as it was, where nothing was changed after all. `keeps_document`: the change is of nothing that
     its document says (a note, the name), so it stays as published as it was.
     """
@@ -56,3 +59,4 @@ def writing(
             instance.settled_version += 1
         Instance.objects.filter(pk=instance_id).update(**grown)
         instance.version += 1
+        tell_wanted(instance.node_id)

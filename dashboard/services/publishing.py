@@ -30,6 +30,7 @@ from dashboard.engine.linting import (
 )
 from dashboard.engine.parse import split_document
 from dashboard.engine.secrets import mask_entry
+from dashboard.live.telling import tell_wanted
 from dashboard.models import Instance, Revision
 from dashboard.models.jsontext import read_object, write_json
 from dashboard.services.auditing import Actor, record
@@ -45,6 +46,8 @@ MAX_SUMMARY: Final = 200
 """Sentences that a revision keeps about what it changes; the whole difference is found from the documents."""
 
 MAX_COMMENT_CHARS: Final = 2000
+MIN_CONFIRM_S: Final = 5
+MAX_CONFIRM_S: Final = 3600
 _ATTEMPTS: Final = 3            # while others write the same instance
 
 
@@ -185,11 +188,17 @@ def publish(
     expected_number: int | None = None,
     expected_version: int | None = None,
     accept_warnings: bool = False,
+    confirm_s: int = 0,
+    needs_confirm: bool = False,
 ) -> Revision:
     """Make a revision of what the instance holds now. `expected_number` and `expected_version` are those of the review.
 
+    With `confirm_s` its node takes it back by itself if it does not stand for so many seconds: the worker lives, tunnels that
+    were up are up again, and where `needs_confirm` somebody has said so (`running.confirm`).
+
     Raises PublishConflict, VersionConflict, NothingToPublish, PublishRefused, WarningsNotAccepted; ServiceError.
     """
+    probation = _probation(confirm_s, needs_confirm)
     for attempt in range(1, _ATTEMPTS + 1):
         compiled = _compiled(_fresh(instance))
         _refuse_conflicts(compiled, expected_number, expected_version)
@@ -203,7 +212,7 @@ def publish(
             # All that takes time is done: the row is held only for what has to happen at once.
             with holding(instance.pk, compiled.version) as held:
                 if newest_number(held) == compiled.number:
-                    return _write(held, compiled, changes, by, comment)
+                    return _write(held, compiled, changes, by, comment, **probation)
         except VersionConflict:
             if attempt == _ATTEMPTS or expected_version is not None:
                 raise
@@ -238,6 +247,26 @@ def roll_back(
         made = _write(held, compiled, compiled.changes(), by, comment or f"back to revision {revision.number}", revision)
     instance.refresh_from_db()
     return made
+
+
+def bring_back(instance: Instance, failed: Revision, back: Revision, *, reason: str) -> Revision | None:
+    """Publish what `back` says in place of `failed`, which its node took back by itself. None: something newer is published.
+
+    The rows stay as they are: what did not stand is unpublished again, and can be mended.
+    """
+    with holding(instance.pk) as held:
+        newest = newest_revision(held)
+        if newest is None or newest.number != failed.number:
+            return None
+        changes = without_empty_lists(diff_contents(_content(newest), _content(back)))
+        note = f"revision {failed.number} did not stand, revision {back.number} is back: {reason}"
+        made = Revision.objects.create(
+            instance=held, number=newest.number + 1, document=back.document, document_sha256=back.document_sha256,
+            source_version=0, rows=back.rows, summary=_summary(changes), comment=note[:MAX_COMMENT_CHARS], rolled_back_to=back)
+        Instance.objects.filter(pk=held.pk).update(settled_version=None)
+        record(None, Verb.REVERTED, held, instance=held, changes=changes, note=note)
+        tell_wanted(held.node_id)
+        return made
 
 
 def discard(instance: Instance, *, by: Actor, expected_version: int | None = None) -> Preview:
@@ -345,7 +374,8 @@ def _has(severity: str, problems: Sequence[PlacedProblem], findings: Sequence[Pl
 
 
 def _write(
-    held: Instance, compiled: _Compiled, changes: list[Change], by: Actor, comment: str, rolled_back_to: Revision | None = None
+    held: Instance, compiled: _Compiled, changes: list[Change], by: Actor, comment: str, rolled_back_to: Revision | None = None,
+    *, confirm_s: int = 0, needs_confirm: bool = False,
 ) -> Revision:
     """The revision and its line in the audit log; `held` is held."""
     comment = comment.strip()[:MAX_COMMENT_CHARS]
@@ -363,11 +393,22 @@ def _write(
         author=author,
         author_name=by.get_username() if by is not None and is_person else "",
         rolled_back_to=rolled_back_to,
+        confirm_s=confirm_s,
+        needs_confirm=needs_confirm,
     )
     Instance.objects.filter(pk=held.pk).update(settled_version=compiled.version)
     note = f"revision {revision.number}" + (f": {comment}" if comment else "")
     record(by, Verb.PUBLISHED, held, instance=held, changes=changes, note=note)
+    tell_wanted(held.node_id)
     return revision
+
+
+def _probation(confirm_s: int, needs_confirm: bool) -> dict[str, Any]:
+    if confirm_s and not MIN_CONFIRM_S <= confirm_s <= MAX_CONFIRM_S:
+        raise ServiceError(f"a revision proves itself within {MIN_CONFIRM_S} to {MAX_CONFIRM_S} seconds", "confirm_s")
+    if needs_confirm and not confirm_s:
+        raise ServiceError("say within how many seconds it has to be confirmed", "confirm_s")
+    return {"confirm_s": confirm_s, "needs_confirm": needs_confirm}
 
 
 def _summary(changes: list[Change]) -> list[str]:
