@@ -55,9 +55,9 @@ class Event(BaseModel):
     kind: Kind
     at: float                               # Unix seconds
     instance: int = 0                       # 0: of the node
-    tag: str = Field("", max_length=255)    # portal, bridge or inbound
-    text: str = Field("", max_length=MAX_TEXT_CHARS)        # a sentence without secrets
-    reason: str = Field("", max_length=64)
-    source: str = Field("", max_length=64)                  # address of the peer, an example where count > 1
-    count: int = Field(1, ge=1)
+    tag: str = Field(default="", max_length=255)    # portal, bridge or inbound
+    text: str = Field(default="", max_length=MAX_TEXT_CHARS)        # a sentence without secrets
+    reason: str = Field(default="", max_length=64)
+    source: str = Field(default="", max_length=64)                  # address of the peer, an example where count > 1
+    count: int = Field(default=1, ge=1)
     seconds: float | None = None            # how long, how far off

@@ -44,8 +44,8 @@ class JoinRequest(Message):
     """Body of POST JOIN_PATH. `name` is what the node would like to be called: its host's name."""
 
     token: str = Field(max_length=255)
-    name: str = Field("", max_length=64)
-    version: str = Field("", max_length=32)
+    name: str = Field(default="", max_length=64)
+    version: str = Field(default="", max_length=32)
 
 
 class Joined(Message):
@@ -73,8 +73,8 @@ class Hello(Message):
     version: str = Field(max_length=32)
     boot: str = Field(max_length=64)        # random, of this agent process
     at: float                               # its clock, Unix seconds
-    host: str = Field("", max_length=255)   # its name
-    system: str = Field("", max_length=255)         # "Linux 6.1 x86_64, Python 3.11.7"
+    host: str = Field(default="", max_length=255)   # its name
+    system: str = Field(default="", max_length=255)         # "Linux 6.1 x86_64, Python 3.11.7"
     running: list[Running] = []
 
 
@@ -120,7 +120,7 @@ class Moved(Message):
     name: str = Field(max_length=255)
     up: int = Field(ge=0)
     down: int = Field(ge=0)
-    opened: int = Field(0, ge=0)            # sessions or connections that began
+    opened: int = Field(default=0, ge=0)            # sessions or connections that began
 
 
 class Traffic(Message):

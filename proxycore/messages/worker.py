@@ -35,9 +35,9 @@ class Limit(Message):
     """
 
     path: str = Field(max_length=1024)
-    email: str = Field("", max_length=255)
+    email: str = Field(default="", max_length=255)
     expires_at: float | None = None
-    bytes_left: int | None = Field(None, ge=0)
+    bytes_left: int | None = Field(default=None, ge=0)
 
 
 # agent to worker
@@ -85,16 +85,16 @@ class Hello(Message):
     type: Literal["hello"] = "hello"
     pid: int
     since: float                                    # Unix seconds, when the process started
-    version: str = Field("", max_length=32)         # of xrev
-    name: str = Field("", max_length=255)
-    document_sha256: str = Field("", max_length=64)
+    version: str = Field(default="", max_length=32)         # of xrev
+    name: str = Field(default="", max_length=255)
+    document_sha256: str = Field(default="", max_length=64)
 
 
 class Complaint(Message):
     """Why something was not done: `path` with `line` and `column` in the document, where that is the reason."""
 
     text: str = Field(max_length=2000)
-    path: str = Field("", max_length=1024)
+    path: str = Field(default="", max_length=1024)
     line: int = 0
     column: int = 0
 
