@@ -105,6 +105,13 @@ def _check_tls(tls: TlsSettings, loc: Loc, report: Report, *, is_inbound: bool) 
     at = loc if report.has(loc) else (*loc[:-1], "security")
     if is_inbound and not tls.keyed:
         report.error(at, "an inbound with TLS needs a certificate with its key", 'give "certificates"')
+    if is_inbound and tls.verify_client_certificate and not tls.trusted:
+        message = "to verify clients, an authority is needed"
+        report.error((*loc, "verifyClientCertificate"), message, 'give a certificate with "usage": "verifyclient"')
+    if not is_inbound and tls.verify_client_certificate:
+        report.warn((*loc, "verifyClientCertificate"), "has no effect on an outbound")
+    if is_inbound and (tls.pinned_peer_cert_sha256 or tls.verify_peer_cert_by_name):
+        report.warn(at, "pins and names to verify have no effect on an inbound")
     if not is_inbound and tls.allow_insecure and not tls.pinned_peer_cert_sha256:
         message = "anybody on the way can pretend to be the server: its certificate is not checked"
         report.warn((*loc, "allowInsecure"), message, "pin it with pinnedPeerCertSha256")

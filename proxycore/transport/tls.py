@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
+import datetime
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from proxycore.destination import Destination, HostPort, ip_text
-from proxycore.errors import AuthError, ConfigError, DialError
+from proxycore.errors import ConfigError, DialError
 from proxycore.net.wheel import Wheel
 from proxycore.stream import Stream
 from proxycore.transport.base import Then
 from proxycore.transport.tls_certificates import ServerCertificate, fits, load_pair, read_pair
 from proxycore.transport.tls_settings import TlsSettings
 from proxycore.transport.tls_stream import TlsFace, reason_of
+
+if TYPE_CHECKING:
+    from proxycore.transport.tls_peer_check import PeerCheck
 
 SERVER_HANDSHAKE_S = 8.0
 CLIENT_HANDSHAKE_S = 24.0
@@ -60,6 +63,14 @@ def _configure(context: ssl.SSLContext, settings: TlsSettings, alpn: Sequence[st
         context.options |= ssl.OP_NO_TICKET
 
 
+def _trust(context: ssl.SSLContext, authority: bytes, path: str) -> None:
+    """Raises: ConfigError."""
+    try:
+        context.load_verify_locations(cadata=authority.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise ConfigError(path, "the certificate cannot be read") from None
+
+
 class TlsServer:
     """The TLS layer of one inbound. `then` is called when the handshake is over, with a TlsFace."""
 
@@ -76,12 +87,18 @@ class TlsServer:
         self._alpn = settings.alpn or alpn
         self._wheel = wheel
         self._clock = clock
+        self._authorities = [
+            (read_pair(entry, at)[0], at) for number, entry in enumerate(settings.certificates)
+            if entry.usage != "encipherment" and (at := f"{path}.certificates[{number}]")
+        ] if settings.verify_client_certificate else []
         self._certificates = [
             ServerCertificate(entry, f"{path}.certificates[{number}]", self._make_context)
             for number, entry in enumerate(settings.certificates) if entry.usage == "encipherment"
         ]
         if not self._certificates:
             raise ConfigError(path, "an inbound with TLS needs a certificate with its key")
+        if settings.verify_client_certificate and not self._authorities:
+            raise ConfigError(path, "to verify clients, an authority is needed: a certificate with usage verifyclient")
 
     def accept(self, lower: Stream, source: HostPort, local: HostPort, then: Then) -> None:
         now_s = self._clock()
@@ -101,6 +118,10 @@ class TlsServer:
         if not self._settings.enable_session_resumption:
             context.num_tickets = 0
         context.sni_callback = self._choose
+        if self._settings.verify_client_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            for authority, at in self._authorities:
+                _trust(context, authority, at)
         return context
 
     def _choose(self, tls: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext) -> int | None:
@@ -125,6 +146,12 @@ class TlsClient:
         self._sessions: dict[str, ssl.SSLSession] = {}
         self._context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _configure(context, settings, settings.alpn or alpn)
+        self._check: PeerCheck | None = None
+        if settings.pinned_peer_cert_sha256 or settings.verify_peer_cert_by_name:
+            from proxycore.transport.tls_peer_check import PeerCheck  # takes long to import, and few need it
+
+            self._check = PeerCheck(settings.pinned_peer_cert_sha256, settings.verify_peer_cert_by_name)
+            context.check_hostname = False
         if settings.allow_insecure or settings.pinned_peer_cert_sha256:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -134,11 +161,8 @@ class TlsClient:
             at = f"{path}.certificates[{number}]"
             chain, key = read_pair(entry, at)
             if entry.usage == "verify":
-                try:
-                    context.load_verify_locations(cadata=chain.decode("ascii"))
-                except (ssl.SSLError, ValueError):
-                    raise ConfigError(at, "the certificate cannot be read") from None
-            else:
+                _trust(context, chain, at)
+            elif entry.usage == "encipherment":
                 load_pair(context, chain, key, at)
         self._try_out(path)
 
@@ -180,9 +204,6 @@ class TlsClient:
             raise ConfigError(f"{path}.serverName", "this cannot be the name of a TLS server") from None
 
     def _on_ready(self, face: TlsFace) -> None:
-        pins = self._settings.pinned_peer_cert_sha256
-        if pins:
-            digest = hashlib.sha256(face.peer_certificate() or b"").digest()
-            if not any(hmac.compare_digest(digest, pin) for pin in pins):
-                raise AuthError("the server's certificate is not the pinned one")
+        if self._check is not None and not face.is_resumed:     # a session is kept of those only who were checked
+            self._check.check(face.peer_chain(), face.asked_for, datetime.datetime.now(datetime.UTC))
         face.start()

@@ -14,6 +14,7 @@ from proxycore.transport.base import TransportSettings
 
 SHA256_BYTES = 32
 _OLD = ("1.0", "1.1")
+_USAGES = ("encipherment", "verify", "verifyclient")
 _UNKNOWN = "is known to Xray, not run by this version"
 
 
@@ -35,8 +36,8 @@ def _usage(value: object) -> str:
     word = value.lower() or "encipherment"
     if word == "issue":
         raise ValueError('making certificates on the fly ("issue") is known to Xray, not run by this version')
-    if word not in ("encipherment", "verify"):
-        hint = did_you_mean(word, ("encipherment", "verify", "issue"))
+    if word not in _USAGES:
+        hint = did_you_mean(word, (*_USAGES, "issue"))
         raise ValueError(f'"{value[:40]}" is no usage' + (f"; {hint}" if hint else ""))
     return word
 
@@ -53,10 +54,19 @@ def parse_pins(value: object) -> tuple[bytes, ...]:
     return tuple(pins)
 
 
-class CertificateSettings(TransportSettings):
-    """From files, or inline as lists of PEM lines. With usage `verify` it is an authority to trust, and has no key."""
+def parse_names(value: object) -> tuple[str, ...]:
+    """DNS names and IP addresses, in a list or separated by commas. Raises ValueError."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ValueError("names, separated by commas, are expected")
+    return tuple(filter(None, (item.strip() for item in items)))
 
-    usage: Annotated[Literal["encipherment", "verify"], BeforeValidator(_usage)] = "encipherment"
+
+class CertificateSettings(TransportSettings):
+    """From files, or inline as lists of PEM lines. With usage `verify` it is an authority to trust, and has no key;
+    `verifyclient` says the same of an inbound's clients."""
+
+    usage: Annotated[Literal["encipherment", "verify", "verifyclient"], BeforeValidator(_usage)] = "encipherment"
     certificate_file: str = ""
     key_file: str = ""
     certificate: tuple[str, ...] = ()
@@ -84,17 +94,24 @@ class TlsSettings(TransportSettings):
     allow_insecure: bool = False
     pinned_peer_cert_sha256: Annotated[tuple[bytes, ...], PlainValidator(parse_pins)] = Field(
         default=(), validation_alias=AliasChoices("pinnedPeerCertSha256", "pinnedPeerCertificateSha256"))
+    verify_peer_cert_by_name: Annotated[tuple[str, ...], PlainValidator(parse_names)] = Field(
+        default=(), validation_alias=AliasChoices("verifyPeerCertByName", "verifyPeerCertInNames"))
+    verify_client_certificate: bool = False
 
     no_effect: ClassVar[Mapping[str, str]] = {
         "fingerprint": "this version's handshake always looks like OpenSSL's",
         "disableSessionResumption": "sessions are resumed with enableSessionResumption only",
     }
     not_run: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("pinnedPeerCertificateChainSha256", "pinnedPeerCertificatePublicKeySha256", "verifyPeerCertInNames",
-         "verifyPeerCertByName", "verifyClientCertificate", "curvePreferences", "masterKeyLog", "echServerKeys", "echConfigList",
-         "echForceQuery", "echSockopt", "serverNameToVerify"), _UNKNOWN)
+        ("pinnedPeerCertificateChainSha256", "pinnedPeerCertificatePublicKeySha256", "curvePreferences", "masterKeyLog",
+         "echServerKeys", "echConfigList", "echForceQuery", "echSockopt", "serverNameToVerify"), _UNKNOWN)
 
     @property
     def keyed(self) -> tuple[CertificateSettings, ...]:
         """The certificates to show, rather than to trust."""
         return tuple(entry for entry in self.certificates if entry.usage == "encipherment")
+
+    @property
+    def trusted(self) -> tuple[CertificateSettings, ...]:
+        """The authorities."""
+        return tuple(entry for entry in self.certificates if entry.usage != "encipherment")

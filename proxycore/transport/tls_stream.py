@@ -73,9 +73,25 @@ class TlsFace(UpperFace):
     def session(self) -> ssl.SSLSession | None:
         return self._tls.session
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it goes on with the session of an earlier connection; then the peer shows no certificate."""
+        return bool(self._tls.session_reused)
+
     def peer_certificate(self) -> bytes | None:
         """In DER, unchecked unless the context checks it."""
         return self._tls.getpeercert(binary_form=True)
+
+    def peer_chain(self) -> list[bytes]:
+        """All that the peer has shown, its own certificate first; in DER, unchecked."""
+        from proxycore.transport.tls_peer_check import chain_of
+
+        return chain_of(self._tls)
+
+    @property
+    def asked_for(self) -> str:
+        """The name that a client asks for."""
+        return self._tls.server_hostname or ""
 
     def shake(self) -> None:
         """Go on with the handshake as far as it goes."""

@@ -34,6 +34,9 @@ SERVER_HANDSHAKE_S = 4.0
 CLIENT_HANDSHAKE_S = 32.0
 """8 s, together with connecting and TLS below, which may take 24 s."""
 
+END_LINGER_S = 5.0
+"""A client's end is told once the server has been silent for so long: many a server answers a close by closing at once."""
+
 _REFUSALS = {
     400: "HTTP/1.1 400 Bad Request",
     404: "HTTP/1.1 404 Not Found",
@@ -41,14 +44,20 @@ _REFUSALS = {
 
 
 class WebSocketFace(UpperFace):
-    """What both sides have in common once the handshake is over."""
+    """What both sides have in common once the handshake is over.
 
-    __slots__ = ("_decoder", "_is_client", "_period_s", "_reader", "_was_quiet")
+    WebSocket has no half-close: a close frame stands for one. A server sends it when it has nothing more to say, and is told
+    the client's end by one. For a client it is the end of everything: a server that is not ours may send nothing after it.
+    """
+
+    __slots__ = ("_decoder", "_has_said_farewell", "_is_client", "_period_s", "_reader", "_was_quiet")
 
     handshake = "WebSocket handshake"
 
     def __init__(self, lower: Stream, wheel: Wheel, timeout_s: float, period_s: float, *, is_client: bool) -> None:
         self._is_client = is_client
+        self._has_said_farewell = False
+        self._was_quiet = False         # since the last look
         self._period_s = period_s
         self._reader = HeadReader()
         self._decoder = FrameDecoder(is_masked=not is_client)
@@ -65,10 +74,16 @@ class WebSocketFace(UpperFace):
         self._lower.write(self._frame(BINARY, data))
 
     def _send_end(self) -> None:
-        """There is no half-close in WebSocket: the end is told when the other direction has ended too."""
+        if self._is_client:
+            self._was_quiet = False
+            self._wheel.watch(self, END_LINGER_S)
+        else:
+            self._send_farewell()
 
     def _send_farewell(self) -> None:
-        self._lower.write(self._frame(CLOSE, NORMAL_CLOSURE))
+        if not self._has_said_farewell:
+            self._has_said_farewell = True
+            self._lower.write(self._frame(CLOSE, NORMAL_CLOSURE))
 
     def _ready(self) -> None:
         super()._ready()
@@ -79,8 +94,14 @@ class WebSocketFace(UpperFace):
         if not self.is_ready:
             self.fail(LinkDown(f"no {self.handshake} in time"))
             return None
-        if self.is_over:
+        if self.is_over or self._has_said_farewell:
             return None
+        if self._sent_end and self._is_client:
+            if self._was_quiet and not self._is_lower_full:
+                self._send_farewell()
+                return None
+            self._was_quiet = True
+            return END_LINGER_S
         if not self._is_lower_full:
             self._lower.write(self._frame(PING, b""))
         return self._period_s
@@ -100,23 +121,29 @@ class WebSocketFace(UpperFace):
             self.fail(error)
             return
         if len(plain):
+            self._was_quiet = False
             self.peer.write(plain)
-        if self._decoder.ended:
+        if self._decoder.ended and not self._received_end:
             self._on_farewell()
 
     def _on_control(self, control: Control) -> None:
-        if control.opcode == PING and not self._is_lower_full and not self.is_over:
+        if control.opcode == PING and not self._is_lower_full and not self.is_over and not self._has_said_farewell:
             self._lower.write(self._frame(PONG, control.payload))
 
     def _on_farewell(self) -> None:
-        if not self.is_over:
+        if self._is_client or self._sent_end:
             peer = self.peer
             self._end()
             peer.close()
+        else:
+            self._received_end = True
+            self.peer.write_eof()
 
     def _on_eof(self) -> None:
         if self.is_ready and not self._decoder.is_at_border:
             self.fail(PeerError("it ended within a WebSocket message"))
+        elif self._received_end and not self.is_over:
+            self.fail(LinkDown("the client has gone"))      # its end was told before, by a close frame
         else:
             super()._on_eof()
 

@@ -137,3 +137,52 @@ def test_openssl_gets_the_certificate_for_the_name_that_it_asks_for(
         done = connect(name)
         assert len(done.stdout) == 10, done.stderr
     assert b"unrecognized name" in connect("other.example.com").stderr
+
+
+def s_client(openssl: str, port: int, *options: str) -> str:
+    """What OpenSSL's client tells of a connection."""
+    command = [openssl, "s_client", "-connect", f"{LOCALHOST}:{port}", "-servername", NAME, *options]
+    return subprocess.run(command, input=b"", capture_output=True, timeout=15, check=False).stdout.decode(errors="replace")
+
+
+@pytest.mark.parametrize(("served", "offered", "agreed"), [
+    ([], "h2,http/1.1", "ALPN protocol: h2"), (["http/1.1"], "h2,http/1.1", "ALPN protocol: http/1.1"),
+    (["http/1.1"], "h2", "No ALPN negotiated")])
+def test_openssl_agrees_on_a_protocol(
+    served: list[str], offered: str, agreed: str, processes: Processes, target: Target, require: Callable[[str], str]
+) -> None:
+    openssl, port = require("openssl"), free_port()
+    tls = {"certificates": [pair(NAME).entry]} | ({"alpn": served} if served else {})
+    door = documents.door("web", port, target.port) | {"streamSettings": {"security": "tls", "tlsSettings": tls}}
+    processes.run_document("server", XREV, documents.proxy([door], [{"protocol": "freedom"}])).await_port(port)
+    assert agreed in s_client(openssl, port, "-alpn", offered)
+
+
+def test_versions_below_the_least_are_refused(
+    processes: Processes, target: Target, require: Callable[[str], str]
+) -> None:
+    openssl, port = require("openssl"), free_port()
+    tls = {"certificates": [pair(NAME).entry], "minVersion": "1.3"}
+    door = documents.door("web", port, target.port) | {"streamSettings": {"security": "tls", "tlsSettings": tls}}
+    processes.run_document("server", XREV, documents.proxy([door], [{"protocol": "freedom"}])).await_port(port)
+    assert "TLSv1.3, Cipher is TLS_" in s_client(openssl, port)
+    assert "Cipher is (NONE)" in s_client(openssl, port, "-tls1_2")
+
+
+def test_openssls_client_shows_a_certificate_to_a_server_that_verifies_clients(
+    processes: Processes, target: Target, require: Callable[[str], str], tmp_path: Path
+) -> None:
+    openssl, port = require("openssl"), free_port()
+    entries = [pair(NAME).entry, authority().client_entry]
+    tls = {"certificates": entries, "verifyClientCertificate": True}
+    door = documents.door("web", port, target.port) | {"streamSettings": {"security": "tls", "tlsSettings": tls}}
+    processes.run_document("server", XREV, documents.proxy([door], [{"protocol": "freedom"}])).await_port(port)
+    certificate, key = tmp_path / "client.pem", tmp_path / "client.key"
+    certificate.write_text(pair("me").certificate)
+    key.write_text(pair("me").key)
+    command = [openssl, "s_client", "-connect", f"{LOCALHOST}:{port}", "-quiet", "-servername", NAME]
+    shown = subprocess.run(
+        [*command, "-cert", str(certificate), "-key", str(key)], input=b"GET 10\n", capture_output=True, timeout=15, check=False)
+    assert len(shown.stdout) == 10, shown.stderr
+    nobody = subprocess.run(command, input=b"GET 10\n", capture_output=True, timeout=15, check=False)
+    assert nobody.stdout == b""

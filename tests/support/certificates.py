@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from cryptography import x509
@@ -38,11 +38,21 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self._certificate = builder.sign(self._key, hashes.SHA256())
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+        self.sha256 = self._certificate.fingerprint(hashes.SHA256()).hex()
 
     @property
     def entry(self) -> dict[str, object]:
         """As an authority to trust."""
         return {"usage": "verify", "certificate": self.pem.splitlines()}
+
+    def chained(self, pair: Pair) -> Pair:
+        """`pair` with this authority's certificate shown after its own, whoever signed it."""
+        return replace(pair, certificate=pair.certificate + self.pem)
+
+    @property
+    def client_entry(self) -> dict[str, object]:
+        """As an authority for clients."""
+        return self.entry | {"usage": "verifyclient"}
 
     def issue(self, *names: str) -> Pair:
         """A certificate for DNS names and IP addresses."""

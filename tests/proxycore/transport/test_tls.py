@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from proxycore.transport.tls import TlsClient, TlsServer
 from proxycore.transport.tls_settings import TlsSettings
 from proxycore.transport.tls_stream import TlsFace
 from tests.proxycore.transport.joined import Joined
-from tests.support.certificates import Pair, authority, pair
+from tests.support.certificates import Authority, Pair, authority, pair
 
 NAME = "www.example.org"
 
@@ -78,6 +79,70 @@ def test_a_pin_stands_for_every_other_check_and_a_wrong_one_ends_the_connection(
     refused = joined(client(pinnedPeerCertSha256="00" * 32), server())
     assert isinstance(refused.near.error, AuthError)
     assert bytes(refused.far.data) == b""
+
+
+def pinned_to_the_authority(shown: Pair, **fields: Any) -> Joined:
+    return joined(client(certificates=[], pinnedPeerCertSha256=authority().sha256, **fields), server(shown))
+
+
+def test_a_pinned_authority_vouches_for_the_name_that_was_asked_for_or_for_those_that_are_given() -> None:
+    assert bytes(pinned_to_the_authority(authority().chained(pair(NAME))).far.data) == b"hello"
+    other = authority().chained(pair("other.example.org", "192.0.2.9"))
+    refused = pinned_to_the_authority(other)
+    assert isinstance(refused.near.error, AuthError)
+    assert bytes(refused.far.data) == b""
+    for names in ("a.example.org, other.example.org", "192.0.2.9"):
+        assert bytes(pinned_to_the_authority(other, verifyPeerCertByName=names).far.data) == b"hello"
+
+
+def test_an_authority_that_is_only_shown_beside_a_strangers_certificate_vouches_for_nobody() -> None:
+    forged = authority().chained(Authority().issue(NAME))
+    assert isinstance(pinned_to_the_authority(forged).near.error, AuthError)
+
+
+def test_a_certificate_that_is_no_authoritys_cannot_vouch_even_if_it_is_pinned() -> None:
+    middle = pair("middle.example.org")
+    forged = replace(pair(NAME), certificate=pair(NAME).certificate + middle.certificate)
+    refused = joined(client(certificates=[], pinnedPeerCertSha256=middle.sha256), server(forged))
+    assert isinstance(refused.near.error, AuthError)
+
+
+def test_another_name_than_the_one_that_was_asked_for_may_be_verified() -> None:
+    both = joined(client(verifyPeerCertByName="b.example.net"), server(pair("*.example.net")))
+    assert bytes(both.far.data) == b"hello"
+    assert isinstance(joined(client(verifyPeerCertByName="b.example.net"), server(pair(NAME))).near.error, AuthError)
+    stranger = Authority().issue("b.example.net")
+    assert isinstance(joined(client(verifyPeerCertByName="b.example.net"), server(stranger)).near.error, PeerError)
+
+
+def test_a_server_that_verifies_clients_serves_those_whom_its_authority_vouches_for() -> None:
+    clients = Authority()
+    strict = TlsServer(settings(
+        certificates=[pair(NAME).entry, pair("*.example.net").entry, clients.client_entry], verifyClientCertificate=True,
+    ), "tls", Wheel())
+    for name in (NAME, "www.example.net"):
+        def shows(*entries: dict[str, Any], name: str = name) -> Joined:
+            return joined(client(serverName=name, certificates=[authority().entry, *entries]), strict)
+
+        assert bytes(shows(clients.issue("me").entry).far.data) == b"hello"
+        for refused in (shows(), shows(pair("me").entry), shows(Authority().issue("me").entry)):
+            assert refused.served.upper is None
+            assert refused.near.aborted
+
+
+def test_to_verify_clients_an_authority_is_needed() -> None:
+    with pytest.raises(ConfigError):
+        server(verifyClientCertificate=True)
+
+
+def test_a_resumed_session_of_a_pinned_server_is_still_that_servers() -> None:
+    one = client(certificates=[], pinnedPeerCertSha256=authority().sha256, enableSessionResumption=True)
+    other = server(authority().chained(pair(NAME)), enableSessionResumption=True)
+    for _ in range(2):
+        both = joined(one, other)
+        assert bytes(both.far.data) == b"hello"
+        both.upper.close()
+        both.pump()
 
 
 def test_an_unknown_name_gets_the_first_certificate_or_is_refused() -> None:
