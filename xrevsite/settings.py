@@ -9,6 +9,8 @@
     XREV_ENCRYPTION_KEYS   made once, kept in VAR/encryption.key (mode 0600); several, separated by commas: the first one encrypts
     XREV_VAR        ./var          where the database and keys are kept (mode 0700)
     REDIS_URL       the server that `manage.py serve` runs; redis://, rediss:// or unix:///path?db=0; memory:// is none at all
+    XREV_LISTEN     127.0.0.1:8000     where `manage.py serve` listens
+    XREV_TLS_CERT, XREV_TLS_KEY    PEM files with which it does that by HTTPS (then HTTPS is on)
     XREV_LOG        text           json: the log as JSON, an object a line
     XREV_LOG_LEVEL  info           debug, info, warning or error
 """
@@ -44,6 +46,12 @@ ENCRYPTION_KEYS = env.list("XREV_ENCRYPTION_KEYS", default=[])
 ENCRYPTION_KEY_FILE = VAR_DIR / "encryption.key"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
+LISTEN = env.str("XREV_LISTEN", default="127.0.0.1:8000")
+TLS_CERTIFICATE = env.str("XREV_TLS_CERT", default="")
+TLS_KEY = env.str("XREV_TLS_KEY", default="")
+LOG_AS_JSON = env.str("XREV_LOG", default="text") == "json"
+LOG_LEVEL = env.str("XREV_LOG_LEVEL", default="info").upper()
+
 INSTALLED_APPS = [
     "unfold",                   # before the admin, whose templates it replaces
     "django.contrib.admin",
@@ -68,6 +76,7 @@ if sys.argv[1:2] == ["runserver"]:
     INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
+    "xrevsite.health.Health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -193,12 +202,12 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "json" if env.str("XREV_LOG", default="text") == "json" else "text",
+            "formatter": "json" if LOG_AS_JSON else "text",
         },
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        **{name: {"level": env.str("XREV_LOG_LEVEL", default="info").upper()} for name in ("dashboard", "xrevsite")},
+        **{name: {"level": LOG_LEVEL} for name in ("dashboard", "xrevsite")},
         # Without DEBUG Django would send them to its own handler only, or nowhere.
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR"},       # not a line for each address that a stranger tries
@@ -256,10 +265,12 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = env.bool("HTTPS", default=bool(TLS_CERTIFICATE))
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+# Where a host joins: a token that was sent is no safer after a redirect, and the panel's own agent comes over loopback.
+SECURE_REDIRECT_EXEMPT = [r"^agent/v1/join/$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 30 * 86_400 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS

@@ -1,56 +1,52 @@
-"""Starts the panel: brings the database up to date, says how to make the first account, and serves."""
+"""Starts the panel, all of it: `xrevsite/serving` says what that is."""
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import ArgumentParser
-from ipaddress import ip_address
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.accounts import setup_link
-
-DEFAULT_LISTEN = "127.0.0.1:8000"
+from xrevsite.serving import parts
+from xrevsite.serving.listening import BadListen
+from xrevsite.serving.lock import Taken
+from xrevsite.serving.parts import UnknownPart
+from xrevsite.serving.serve import Serve, ServeError, Wanted
+from xrevsite.serving.valkey import NotOurs
 
 
 class Command(BaseCommand):
-    help = "Run the panel (HTTP)."
+    help = (
+        "Run the panel: the web server, Celery's worker and beat, an embedded Valkey unless REDIS_URL names a server, and the "
+        "agent of this host with its tunnels. Ctrl-C stops all of it; SIGHUP starts the web server again, with new certificates.")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="ADDRESS:PORT", help="default: %(default)s")
+        named = ", ".join(parts.ALL)
+        parser.add_argument("--listen", metavar="ADDRESS:PORT", help=f"default: {settings.LISTEN} (XREV_LISTEN)")
         parser.add_argument(
             "--plain-http-on-the-network", action="store_true", help="listen beyond loopback although there is no TLS in front")
+        parser.add_argument("--only", action="append", default=[], metavar="PART,...", help=f"run these of {named}")
+        parser.add_argument("--without", action="append", default=[], metavar="PART,...", help="run all but these")
+        parser.add_argument("--celery-threads", type=int, default=4, metavar="N", help="tasks at a time (%(default)s)")
 
-    def handle(self, *args: object, listen: str, plain_http_on_the_network: bool, **options: object) -> None:
-        host, port = _host_and_port(listen)
-        if not (ip_address(host).is_loopback or settings.HTTPS or plain_http_on_the_network):
-            raise CommandError(
-                f"{host} can be reached from the network, and passwords would cross it unencrypted. Put a web server with TLS in "
-                "front and set HTTPS=1 and XREV_PROXIES=1, or insist with --plain-http-on-the-network.")
-        call_command("migrate", verbosity=0, interactive=False)
-        shown = f"[{host}]" if ":" in host else host
-        base_url = f"http://{shown}:{port}"
-        if setup_link.is_needed():
-            self.stdout.write(f"Make the first account here (good for a day, and once):\n  {base_url}{setup_link.make_path()}")
-        else:
-            self.stdout.write(f"The panel: {base_url}/")
+    def handle(
+        self, *args: object, listen: str | None, plain_http_on_the_network: bool, only: list[str], without: list[str],
+        celery_threads: int, **options: object,
+    ) -> None:
+        try:
+            wanted = Wanted(
+                parts.choose(only, without), listen or settings.LISTEN, may_be_plain=plain_http_on_the_network,
+                celery_threads=max(celery_threads, 1))
+            is_well = Serve(wanted, say=self._say).run()
+        except Taken as error:
+            holder = f" (process {error.pid})" if error.pid else ""
+            raise CommandError(f"Another `manage.py serve`{holder} runs the part {error.name} on {settings.VAR_DIR}.") from None
+        except (BadListen, UnknownPart, ServeError, NotOurs) as error:
+            raise CommandError(str(error)) from None
+        if not is_well:
+            raise CommandError("The panel did not come up.")
+
+    def _say(self, text: str) -> None:
+        """For the person who started it; the log goes to standard error."""
+        self.stdout.write(text)
         self.stdout.flush()
-        proxied = ["--proxy-headers"] if settings.TRUSTED_PROXIES else []
-        os.execv(sys.executable, [
-            sys.executable, "-m", "daphne", "-b", host, "-p", str(port), "-v", "0", *proxied, "xrevsite.asgi:application"])
-
-
-def _host_and_port(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    try:
-        ip_address(host)
-        number = int(port)
-    except ValueError:
-        number = 0
-    if not 0 < number < 65536:
-        raise CommandError(f"--listen {listen}: an address and a port are expected, {DEFAULT_LISTEN} or [::1]:8000, say")
-    return host, number
