@@ -42,7 +42,7 @@ class Health:
         failed = [name for name, is_well in parts.items() if not is_well]
         answer = {"ready": not failed, **{name: "ok" if is_well else "failed" for name, is_well in parts.items()}}
         response = JsonResponse(answer, status=503 if failed else 200, headers={"Cache-Control": "no-store"})
-        response._has_been_logged = True  # type: ignore[attr-defined] - by the lines below; Django would write one for each probe
+        response._has_been_logged = True  # type: ignore[attr-defined]  # below, not once more for each probe
         return response
 
 

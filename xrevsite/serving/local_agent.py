@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from dashboard.choices import Standing
+from dashboard.services.instances import local_node
+from dashboard.services.joining import make_join_token
 from xrevsite.serving.keeper import Part
 
 STOP_S: Final = 20.0        # its workers let connections finish first
@@ -25,9 +29,22 @@ def part(var: Path, panel_url: str, environment: dict[str, str]) -> Part:
     return Part("agent", command, environment, stop_s=STOP_S, hears_twice=True)
 
 
-def prepare(var: Path) -> bool:
-    """See that it can join: without an identity it gets a token, for one use. Whether it may run: a revoked node may not."""
-    return False
+def prepare(var: Path) -> str:
+    """See that it can join: without an identity it gets a token, for one use. Why it may not run; "" where it may."""
+    if find_spec("proxycore.agent") is None:
+        return "this program has no agent"
+    node = local_node()
+    if node.state == Standing.REVOKED:
+        return "the node of this host was revoked"
+    state = folder(var)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    identity = state / "identity.json"
+    if identity.exists() and node.identity_hash:
+        return ""
+    identity.unlink(missing_ok=True)        # of another database
+    _, text = make_join_token(by=None, node=node, approves=True)
+    write_private(state / "join-token", text + "\n")
+    return ""
 
 
 def write_private(path: Path, text: str) -> None:

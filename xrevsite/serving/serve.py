@@ -136,10 +136,10 @@ class Serve:
             elif name == parts.CELERY and redis_url:
                 found.append(parts.celery_part(environment, self._wanted.celery_threads))
             elif name == parts.AGENT:
-                if local_agent.prepare(self._var):
-                    found.append(local_agent.part(self._var, panel_url, environment))
+                if reason := local_agent.prepare(self._var):
+                    _log.warning("the agent is not started: %s", reason)
                 else:
-                    _log.warning("the agent is not started: the node of this host was revoked")
+                    found.append(local_agent.part(self._var, panel_url, environment))
         return found
 
     def _web(self, place: Place, tls: Tls | None, environment: dict[str, str]) -> tuple[Part, str]:
