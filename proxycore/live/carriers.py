@@ -11,7 +11,8 @@ from proxycore.messages.state import CarrierHealth, CarrierState
 from proxycore.mux.carrier import Carrier
 from proxycore.net.tcp_info import TcpInfo, tcp_info
 from proxycore.reverse.bridge import BridgeLink
-from proxycore.reverse.portal import Link
+from proxycore.reverse.extension_codec import VERSION
+from proxycore.reverse.link import Link
 
 LOSS_LOOKS: Final = 10
 """The loss of a carrier is that of about as many looks."""
@@ -90,7 +91,10 @@ class Carriers:
 
     def _state(self, seen: _Seen, link: AnyLink, sessions: int) -> CarrierState:
         carrier = link.carrier
-        state = CarrierState(dialect=link.dialect, health=health(link), sessions=sessions)
+        state = CarrierState(
+            dialect=link.dialect, health=health(link), sessions=sessions, extension=VERSION if link.has_extension else 0)
+        if link.has_extension:
+            state["core"] = "xrev"
         if isinstance(link, Link):
             state["peer"] = text(link.source)
             if link.credential:
@@ -116,7 +120,8 @@ class Carriers:
         info = tcp_info(sock)
         if info is None:
             return
-        state["rtt_ms"] = round(info.rtt_ms, 1 if info.rtt_ms < 10 else None)
+        rtt_ms = info.rtt_ms if carrier.rtt_s is None else carrier.rtt_s * 1000    # through the tunnel rather than to its socket
+        state["rtt_ms"] = round(rtt_ms, 1 if rtt_ms < 10 else None)
         if seen.base is None:
             seen.base = info
         seen.looks += 1
@@ -133,6 +138,8 @@ def live_sessions(link: AnyLink) -> int:
 
 
 def health(link: AnyLink) -> CarrierHealth:
+    if link.is_quarantined:
+        return "suspect"
     if isinstance(link, Link):
         return "draining" if link.is_draining else "active"
     return "active" if link.is_active and not link.is_outdated else "draining"

@@ -130,7 +130,7 @@ def phase(session: Session) -> SessionPhase:
     """Where it stands, as far as bytes tell."""
     if isinstance(session, MuxPacketSession):
         return "active"
-    if session.ending:
+    if session.ending or session.is_half_closed:
         return "half_closed"
     is_client = session.carrier.is_client       # then the carrier leads to the target, else our neighbour does
     if session.rx_bytes:

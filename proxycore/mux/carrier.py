@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from proxycore.errors import LinkDown, PeerError, ProxyError
-from proxycore.mux import codec
+from proxycore.mux import codec, codec_extension
+from proxycore.mux.extension import Extension, Overloaded, reason_of
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
@@ -46,8 +47,16 @@ ANSWER_BACKLOG_BYTES = 64 * 1024
 FRAME_BACKLOG_BYTES = 1024 * 1024
 """Frames without stream payload that may gather while the carrier is full; a peer that makes us write more is cut off."""
 
+OVERLOADED_SESSION_BYTES = 64 * 1024
+"""Of sessions with credit: where all carriers together are above their bound, one for which more than this waits is reset."""
+
 MAX_REFUSED_IDS = 4096
 """Session ids that are remembered as ended here, so that what is in flight for them is answered once at the most."""
+
+PROBE_ID = 0
+"""No portal gives this number to a session."""
+
+PROBE = codec.keep_head(4, PROBE_ID, codec.KEEP, codec.OPTION_DATA, 1) + b"\x00"
 
 V2RAY_PACKET_BYTES = 2048
 """V2Ray's reader gives up a whole carrier for a larger datagram; Xray's for one above XRAY_PACKET_BYTES."""
@@ -67,8 +76,9 @@ class Carrier(Stream):
     __slots__ = (
         "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_scheduled", "_is_stalled", "_loop",
         "_packet_room", "_refused", "_slow", "_turn",
-        "account", "counted_received", "counted_sent", "ended", "error", "is_client", "max_packet_bytes", "on_ended", "opened",
-        "received", "sent", "sessions", "waiting_bytes", "wheel",
+        "account", "blocked_at", "counted_received", "counted_sent", "ended", "error", "extension", "is_client",
+        "max_packet_bytes", "now", "on_congested", "on_ended", "on_probed", "opened", "received", "rtt_s", "sent", "sessions",
+        "stalled_at", "waiting_bytes", "wheel",
     )
     counted_received: int           # the account's
     counted_sent: int
@@ -86,6 +96,13 @@ class Carrier(Stream):
         self.ended = False
         self.error: ProxyError | None = None    # why it ended
         self.on_ended: Callable[[Carrier], None] | None = None
+        self.extension: Extension | None = None     # once the other side is known to be one of ours
+        self.rtt_s: float | None = None         # there and back, as last measured
+        self.blocked_at: float | None = None    # loop time since when it takes nothing
+        self.stalled_at: float | None = None    # ... since when it is not read, because of slow readers
+        self.on_congested: Callable[[Carrier], None] | None = None      # either has begun
+        self.on_probed: Callable[[], None] | None = None                # the other side answered `probe`
+        self.now = loop.time
         self.waiting_bytes = 0          # for slow readers of all sessions
         self._loop = loop
         self._decoder = codec.FrameDecoder(self._on_frame)
@@ -123,6 +140,7 @@ class Carrier(Stream):
     def pause(self) -> None:
         if not self._blocked:
             self._blocked = True
+            self.blocked_at = self.now()
             self._packet_room = PACKET_BACKLOG_BYTES
             self._answer_room = ANSWER_BACKLOG_BYTES
             self._frame_room = FRAME_BACKLOG_BYTES
@@ -130,6 +148,7 @@ class Carrier(Stream):
     def resume(self) -> None:
         if self._blocked:
             self._blocked = False
+            self.blocked_at = None
             self._serve()
 
     def charge(self, user: User, ip: str) -> bool:
@@ -145,10 +164,11 @@ class Carrier(Stream):
 
     def send(self, session: MuxSession, data: Buffer) -> None:
         """Payload of `session`: framed now if the carrier takes it, else kept until its turn."""
-        if self._blocked or session.tx is not None:
+        size = len(data)
+        if self._blocked or session.tx is not None or size > session.credit:
             self._keep(session, data)
             return
-        size = len(data)
+        session.credit -= size
         turn = self._turn
         if size <= STREAM_FRAME_BYTES:
             turn += codec.keep_head(4, session.id, codec.KEEP, codec.OPTION_DATA, size)
@@ -195,6 +215,40 @@ class Carrier(Stream):
             self.send_frame(codec.encode_end(session.id, is_error=is_error))
         session.finished()
 
+    def finish_sending(self, session: MuxSession) -> None:
+        """`session`, which has credit, has nothing more to send, now or once what waits has gone; it still receives."""
+        if session.tx is not None:
+            session.is_finishing = True
+            return
+        if not self.ended:
+            self.send_frame(codec_extension.encode_finish(session.id))
+        session.sent_finish()
+
+    def reset(self, session: MuxSession, error: Exception | None) -> None:
+        """`session`, which has credit, is over, and not in order."""
+        self._forget(session.id, session)
+        if not self.ended:
+            self.send_frame(codec_extension.encode_reset(session.id, reason_of(error)))
+        session.finished()
+
+    def drop(self, session: MuxSession) -> None:
+        """Both sides have finished `session`."""
+        if self.sessions.get(session.id) is session:
+            del self.sessions[session.id]
+
+    def credit(self, session: MuxSession, size: int) -> None:
+        """The other side takes `size` bytes more of `session`."""
+        is_starved = not session.credit
+        session.credit += size
+        if is_starved and session.tx is not None:
+            (self._express if session.tx_bytes <= EXPRESS_BYTES else self._bulk).append(session)
+            if not self._blocked:
+                self._serve()
+
+    def probe(self) -> None:
+        """Ask for a sign of life that every core gives: data for a session that does not exist is answered by its End."""
+        self.send_frame(PROBE)
+
     def finish_packets(self, session: MuxPacketSession) -> None:
         self._forget(session.id, session)
         if not self.ended:
@@ -204,6 +258,10 @@ class Carrier(Stream):
         """`change` more bytes wait for the reader of `session`. Above a bound the carrier is not read until they went."""
         global _process_waiting
         _process_waiting += change
+        if session.window:
+            if change > 0 and _process_waiting > PROCESS_BUFFER_BYTES and session.rx_bytes > OVERLOADED_SESSION_BYTES:
+                session.fail(Overloaded("too much waits for slow readers"))
+            return
         self.waiting_bytes += change
         if session.rx_bytes > session.buffer_bytes:
             self._slow.add(session)
@@ -216,12 +274,16 @@ class Carrier(Stream):
                 and (_process_waiting <= PROCESS_BUFFER_BYTES or not self.waiting_bytes)
             ):
                 self._is_stalled = False
+                self.stalled_at = None
                 self.peer.resume()
         elif self._slow or self.waiting_bytes > CARRIER_BUFFER_BYTES or (
             change > 0 and _process_waiting > PROCESS_BUFFER_BYTES
         ):
             self._is_stalled = True
+            self.stalled_at = self.now()
             self.peer.pause()
+            if self.on_congested is not None:
+                self.on_congested(self)
 
     # frames that came
 
@@ -241,20 +303,22 @@ class Carrier(Stream):
             session = self.sessions.pop(session_id, None)
             if session is not None:
                 session.remote_end()
+            elif not session_id and self.on_probed is not None:
+                self.on_probed()
             return None
         if status == codec.NEW:
-            return self._on_new(session_id, extra)
-        if status == codec.KEEP_ALIVE:
+            return self._on_new(session_id, option, extra)
+        if status == codec.KEEP_ALIVE or (self.extension is not None and self.extension.on_frame(session_id, status, extra)):
             return None
         raise PeerError(f"unknown mux status {status}")
 
-    def _on_new(self, session_id: int, extra: Buffer) -> codec.Receiver | None:
+    def _on_new(self, session_id: int, option: int, extra: Buffer) -> codec.Receiver | None:
         """A session was opened by the other side, which only a mux client does."""
         return None
 
     def _refuse(self, session_id: int) -> None:
-        """Answer data for a session that does not exist, once."""
-        if session_id in self._refused:
+        """Answer data for a session that does not exist, once. That is a probe where the session's number is none."""
+        if session_id in self._refused and session_id != PROBE_ID:
             return
         if len(self._refused) >= MAX_REFUSED_IDS:
             self._refused.clear()
@@ -269,12 +333,16 @@ class Carrier(Stream):
     # taking turns
 
     def _keep(self, session: MuxSession, data: Buffer) -> None:
+        session.peer.pause()
+        is_first = session.tx is None
         if session.tx is None:
             session.tx = []
-            (self._express if len(data) <= EXPRESS_BYTES else self._bulk).append(session)
         session.tx.append(bytes(data))
         session.tx_bytes += len(data)
-        session.peer.pause()
+        if is_first and session.credit:         # (without, its turn comes with the credit)
+            (self._express if len(data) <= EXPRESS_BYTES else self._bulk).append(session)
+            if not self._blocked:
+                self._serve()
 
     def _serve(self) -> None:
         """Let the waiting sessions send until the carrier is full again or none waits."""
@@ -300,6 +368,7 @@ class Carrier(Stream):
         """Frame up to `budget` bytes of what waits in `session`, and put it at the end of the row if more does."""
         tx = session.tx
         assert tx is not None
+        budget = min(budget, session.credit)
         while tx and budget > 0:
             data = tx[0]
             if len(data) <= budget:
@@ -313,12 +382,16 @@ class Carrier(Stream):
                 self._turn += piece
             budget -= len(data)
             session.tx_bytes -= len(data)
+            session.credit -= len(data)
         if tx:
-            self._bulk.append(session)
+            if session.credit:
+                self._bulk.append(session)
             return
         session.tx = None
         if session.ending:
             self.finish(session, is_error=False)
+        elif session.is_finishing:
+            self.finish_sending(session)
         else:
             session.peer.resume()
 

@@ -6,6 +6,7 @@ from proxycore.destination import Destination
 from proxycore.errors import LinkDown
 from proxycore.mux import codec
 from proxycore.mux.carrier import Carrier
+from proxycore.mux.codec_extension import OPTION_CREDITED
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
@@ -35,8 +36,11 @@ class MuxClient(Carrier):
         Raises: LinkDown, the carrier is full. PeerError, a destination that cannot be written.
         """
         session_id = self._new_id()
-        frame = codec.encode_new(session_id, destination, b"", optional)      # raises for a host that cannot be written
+        # raises for a host that cannot be written
+        frame = codec.encode_new(session_id, destination, b"", optional, OPTION_CREDITED if self.extension is not None else 0)
         session = MuxSession(self, session_id)
+        if self.extension is not None:
+            self.extension.begin(session)
         self.sessions[session_id] = session
         self.send_frame(frame)
         return session
@@ -44,7 +48,7 @@ class MuxClient(Carrier):
     def open_packets(self, destination: Destination, first: bytes = b"", optional: bytes = b"") -> MuxPacketSession:
         """A new UDP session; `first` is a datagram that travels in the New frame. Raises: LinkDown, as above."""
         session_id = self._new_id()
-        frame = codec.encode_new(session_id, destination, first, optional)
+        frame = codec.encode_new(session_id, destination, first, optional, OPTION_CREDITED if self.extension is not None else 0)
         session = MuxPacketSession(self, session_id, destination)
         self.sessions[session_id] = session
         self.send_frame(frame)

@@ -215,10 +215,13 @@ def encode_addresses(network: Network, source: HostPort, local: HostPort) -> byt
     return encoded
 
 
-def encode_new(session_id: int, destination: Destination, data: bytes = b"", optional: bytes = b"") -> bytes:
-    """A New frame; `data` (at most MAX_FRAME_DATA_BYTES) travels in it, `optional` fields stand behind the address."""
+def encode_new(
+    session_id: int, destination: Destination, data: bytes = b"", optional: bytes = b"", options: int = 0
+) -> bytes:
+    """A New frame; `data` (at most MAX_FRAME_DATA_BYTES) travels in it, `optional` fields stand behind the address.
+    `options`: bits besides OPTION_DATA."""
     address = encode_port_address(destination.host, destination.port) + optional
-    option = OPTION_DATA if data else 0
+    option = options | (OPTION_DATA if data else 0)
     head = _HEAD.pack(5 + len(address), session_id, NEW, option)
     frame = b"%b%c%b" % (head, _NETWORK_BYTES[destination.network], address)
     return frame + _U16.pack(len(data)) + data if data else frame

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from proxycore.destination import Destination, HostPort
 from proxycore.mux import codec
 from proxycore.mux.carrier import Carrier
+from proxycore.mux.codec_extension import OPTION_CREDITED
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
@@ -38,10 +39,12 @@ class MuxServer(Carrier):
         self._accept_stream = accept_stream
         self._accept_packets = accept_packets
 
-    def _on_new(self, session_id: int, extra: Buffer) -> codec.Receiver | None:
+    def _on_new(self, session_id: int, option: int, extra: Buffer) -> codec.Receiver | None:
         destination, optional = codec.decode_new(extra)
-        if self._reads_addresses:
-            self.addresses = codec.decode_addresses(optional)
+        extension = self.extension if option & OPTION_CREDITED else None
+        if extension is not None:
+            extension.can_send = True
+        self.addresses = codec.decode_addresses(optional) if self._reads_addresses or extension is not None else None
         replaced = self.sessions.pop(session_id, None)
         if replaced is not None:
             replaced.remote_end()
@@ -57,6 +60,8 @@ class MuxServer(Carrier):
             self._accept_packets(destination, packets)
             return packets
         session = MuxSession(self, session_id)
+        if extension is not None:
+            extension.begin(session)
         self.sessions[session_id] = session
         self._accept_stream(destination, session)
         return session

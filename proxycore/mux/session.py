@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxycore.destination import Destination
+from proxycore.errors import LimitError
 from proxycore.mux.codec import encode_packet
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from proxycore.destination import Request
     from proxycore.mux.carrier import Carrier
     from proxycore.stats import Account, User
+
+UNLIMITED = 1 << 62
+"""Bytes that no session moves."""
 
 SESSION_BUFFER_BYTES = 512 * 1024
 """What may wait for a session's slow reader before the whole carrier is no longer read (bufferSize of the cores)."""
@@ -33,8 +37,10 @@ class MuxSession(Stream):
     """A TCP session. What its neighbour writes goes to the carrier; `deliver` is what came from the carrier."""
 
     __slots__ = (
-        "_awaits_answer", "_paused", "_remote_ended", "_rx", "account", "begun_at", "buffer_bytes", "carrier", "counted_received",
-        "counted_sent", "ended", "ending", "id", "received", "request", "rx_bytes", "sent", "tx", "tx_bytes", "wheel_slot",
+        "_awaits_answer", "_error", "_has_sent_finish", "_is_finished", "_paused", "_remote_ended", "_rx", "account", "begun_at",
+        "buffer_bytes", "carrier", "counted_received", "counted_sent", "credit", "ended", "ending", "granted_at", "id",
+        "is_finishing", "received", "request", "rx_bytes", "rx_limit", "rx_mark", "sent", "tx", "tx_bytes", "wheel_slot",
+        "window",
     )  # fmt: skip
 
     counted_received: int           # the account's
@@ -58,7 +64,16 @@ class MuxSession(Stream):
         self._rx: list[bytearray] | None = None
         self._paused = False
         self.ending = False         # an End follows what is in `tx`
+        self.is_finishing = False   # a Finish does
+        self.credit = UNLIMITED     # payload that the other side still takes
+        self.window = 0             # payload that may be on its way to us; 0: the session is without credit
+        self.rx_limit = UNLIMITED   # `received` may not be above
+        self.rx_mark = UNLIMITED    # what our neighbour has taken may not be above without a new grant
+        self.granted_at = 0.0       # loop time, s
+        self._has_sent_finish = False
+        self._is_finished = False   # the other side has sent all
         self._remote_ended = False
+        self._error: Exception | None = None    # of the other side's reset, for after what still waits
         self.ended = False
         self._awaits_answer = False     # the last bytes went to the carrier, none came back since
         self.wheel_slot = -1
@@ -66,17 +81,26 @@ class MuxSession(Stream):
     def __repr__(self) -> str:
         return f"<MuxSession {self.id} sent={self.sent} received={self.received} tx={self.tx_bytes} rx={self.rx_bytes}>"
 
+    @property
+    def is_half_closed(self) -> bool:
+        """One side has sent all, and the other has not."""
+        return (self.is_finishing or self._is_finished) and not self.ended
+
     # what the neighbour does
 
     def write(self, data: Buffer) -> None:
-        if self.ended or self.ending:
+        if self.ended or self.ending or self.is_finishing:
             return
         self.sent += len(data)
         self._awaits_answer = True
         self.carrier.send(self, data)
 
     def write_eof(self) -> None:
-        if self.ended or self.ending:
+        if self.ended or self.ending or self.is_finishing:
+            return
+        if self.window:
+            self.is_finishing = True
+            self.carrier.finish_sending(self)
             return
         if self.carrier.is_client and (self._awaits_answer or self._rx is not None) and not self._remote_ended:
             self.carrier.wheel.watch(self, HALF_CLOSE_LINGER_S)
@@ -103,7 +127,16 @@ class MuxSession(Stream):
         self._drop_rx()
         if not self.ended:
             self.drop_tx()
-            self.carrier.finish(self, is_error=True)
+            if self.window:
+                self.carrier.reset(self, error)
+            else:
+                self.carrier.finish(self, is_error=True)
+
+    def fail(self, error: Exception) -> None:
+        """We end it: the other side and our neighbour are told."""
+        peer = self.peer
+        self.abort(error)
+        peer.abort(error)
 
     def pause(self) -> None:
         self._paused = True
@@ -111,17 +144,20 @@ class MuxSession(Stream):
     def resume(self) -> None:
         self._paused = False
         rx = self._rx
-        if rx is None:
-            return
-        while rx and not self._paused:
-            data = rx.pop(0)
-            self.rx_bytes -= len(data)
-            self.carrier.waits(self, -len(data))
-            self.peer.write(data)
-        if not rx:
-            self._rx = None
-            if self._remote_ended:
-                self._end_towards_peer()
+        if rx is not None:
+            while rx and not self._paused:
+                data = rx.pop(0)
+                self.rx_bytes -= len(data)
+                self.carrier.waits(self, -len(data))
+                self.peer.write(data)
+            if not rx:
+                self._rx = None
+                if self._remote_ended:
+                    self._end_towards_peer()
+                elif self._is_finished:
+                    self._finish_towards_peer()
+        if self.received - self.rx_bytes >= self.rx_mark and not self._paused:
+            self._grant()
 
     def charge(self, user: User, ip: str) -> bool:
         if not self.ended:
@@ -137,8 +173,12 @@ class MuxSession(Stream):
         """Payload came; valid during the call only."""
         self.received += len(data)
         self._awaits_answer = False
+        if self.received > self.rx_limit:
+            raise LimitError("bytes on a session", got=self.received, limit=self.rx_limit)
         if not self._paused and self._rx is None:
             self.peer.write(data)
+            if self.received >= self.rx_mark and not self._paused:
+                self._grant()
             return
         if self.peer is NULL_STREAM:
             return
@@ -159,6 +199,29 @@ class MuxSession(Stream):
         self._remote_ended = True
         if self._rx is None:
             self._end_towards_peer()
+
+    def remote_finish(self) -> None:
+        """The other side has sent all; it still receives."""
+        if not self._is_finished:
+            self._is_finished = True
+            self.rx_limit, self.rx_mark = self.received, UNLIMITED
+            if self._has_sent_finish:
+                self._finished_by_both()
+            if self._rx is None:
+                self._finish_towards_peer()
+
+    def remote_reset(self, error: Exception) -> None:
+        """The other side gave the session up: our neighbour gets what is still waiting, then the news."""
+        self._error = error
+        self.remote_end()
+
+    def sent_finish(self) -> None:
+        """The carrier has put our Finish on its way."""
+        self._has_sent_finish = True
+        if self._is_finished:
+            self._finished_by_both()
+            if self._rx is None:
+                self.peer = NULL_STREAM         # it was told the end before
 
     def carrier_lost(self, error: Exception) -> None:
         """There is no carrier any more."""
@@ -182,9 +245,27 @@ class MuxSession(Stream):
         peer.close()
 
     def _on_ended(self) -> None:
+        if not self.ended and self.window and self.carrier.extension is not None:
+            self.carrier.extension.release(self)
         self.ended = True
         if self.account is not None:
             self.account.close(self)
+
+    def _grant(self) -> None:
+        if not self.ended and not self._is_finished and self.carrier.extension is not None:
+            self.carrier.extension.grant(self)
+
+    def _finish_towards_peer(self) -> None:
+        """All that came was handed on, and no more will come."""
+        peer = self.peer
+        if self._has_sent_finish:
+            self.peer = NULL_STREAM
+        peer.write_eof()
+
+    def _finished_by_both(self) -> None:
+        """The carrier has no more to do with it; our neighbour may still read."""
+        self.carrier.drop(self)
+        self._on_ended()
 
     def _finish(self) -> None:
         self.carrier.finish(self, is_error=False)
@@ -192,7 +273,10 @@ class MuxSession(Stream):
     def _end_towards_peer(self) -> None:
         self.carrier.wheel.forget(self)
         peer, self.peer = self.peer, NULL_STREAM
-        peer.close()
+        if self._error is None:
+            peer.close()
+        else:
+            peer.abort(self._error)
 
     def _drop_rx(self) -> None:
         if self._rx is not None:
@@ -213,6 +297,7 @@ class MuxPacketSession(PacketStream):
     counted_sent: int
 
     is_packet = True
+    window = 0
 
     def __init__(self, carrier: Carrier, session_id: int, destination: Destination) -> None:
         self.peer: PacketStream = NULL_PACKETS
@@ -257,6 +342,9 @@ class MuxPacketSession(PacketStream):
         self.peer.write_packet(data, address)
 
     def remote_end(self) -> None:
+        self._end()
+
+    def remote_reset(self, error: Exception) -> None:
         self._end()
 
     def carrier_lost(self, error: Exception) -> None:

@@ -8,6 +8,8 @@ from struct import Struct
 from typing import NamedTuple
 
 _BYTES = 144
+_UNACKED = Struct("=24xI")              # tcpi_unacked, segments
+_LAST_ACK = Struct("=56xI")             # tcpi_last_ack_recv, ms
 _RTT = Struct("=68xI")                  # tcpi_rtt, smoothed, µs
 _TOTAL_RETRANS = Struct("=100xI")       # tcpi_total_retrans, segments
 _SEGS_OUT = Struct("=136xI")            # tcpi_segs_out, retransmitted ones included; from Linux 4.2
@@ -17,6 +19,7 @@ class TcpInfo(NamedTuple):
     rtt_ms: float
     retransmitted: int          # segments since it connected
     sent: int                   # the same, those sent again included
+    silent_ms: int              # since the last acknowledgement, where something waits for one; else 0
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
@@ -30,4 +33,5 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
     if len(info) < _SEGS_OUT.size:
         return None
     (rtt_us,), (retransmitted,), (sent,) = _RTT.unpack_from(info), _TOTAL_RETRANS.unpack_from(info), _SEGS_OUT.unpack_from(info)
-    return TcpInfo(rtt_us / 1000, retransmitted, sent)
+    silent_ms = int(_LAST_ACK.unpack_from(info)[0]) if _UNACKED.unpack_from(info)[0] else 0
+    return TcpInfo(rtt_us / 1000, retransmitted, sent, silent_ms)

@@ -16,6 +16,8 @@ from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, PeerError
 from proxycore.messages.events import Kind
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES, Carrier
+from proxycore.mux.extension import INITIAL_WINDOW_BYTES, MAX_PACKET_BYTES
+from proxycore.mux.extension import Extension as CarrierExtension
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.limits import CARRIER_LIMITS
@@ -25,6 +27,8 @@ from proxycore.news import News
 from proxycore.policy import Policy
 from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
+from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
+from proxycore.reverse.health import Health
 from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
@@ -39,6 +43,11 @@ MAX_CARRIERS = 256
 
 RETRY_FIRST_S, RETRY_MOST_S, RETRY_GROWTH, RETRY_JITTER = 0.25, 4.0, 2.0, 0.3
 """Pauses between attempts: at once, then from the first to the most, each changed by up to the jitter's share."""
+
+UP_WITHIN_S = 3.0
+"""An attempt that has led to nothing by then is no reason to wait: another is made beside it, at most MAX_ATTEMPTS at once."""
+
+MAX_ATTEMPTS = 4
 
 STEADY_S = 2.0
 """A carrier that lived shorter does not end the back-off: a portal that greets and hangs up would be dialled without pause."""
@@ -56,15 +65,18 @@ _log = logging.getLogger("xrev.bridge")
 
 
 class _Control(PacketStream):
-    """The bridge's end of a control session: it only listens."""
+    """The bridge's end of a control session: it listens, and says nothing but that it takes the portal's offer."""
 
     __slots__ = ("_link",)
 
-    def __init__(self, link: BridgeLink) -> None:
+    def __init__(self, link: BridgeLink, session: MuxPacketSession) -> None:
         self._link = link
+        self.peer = session
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
-        self._link.on_control(data)
+        answer = self._link.on_control(data)
+        if answer and isinstance(self.peer, MuxPacketSession):
+            self.peer.write_control(answer)
 
     def close(self) -> None:
         pass            # the portal ended it: that follows a DRAIN, which said it all
@@ -86,7 +98,8 @@ class BridgeLink:
     """One carrier of a bridge."""
 
     __slots__ = (
-        "_bridge", "_heard", "carrier", "dialect", "is_active", "is_outdated", "opened_at", "opened_before", "wheel_slot")
+        "_bridge", "_heard", "carrier", "dialect", "health", "is_active", "is_outdated", "opened_at", "opened_before",
+        "wheel_slot")
 
     def __init__(self, bridge: Bridge, loop: Loop, wheel: Wheel) -> None:
         self._bridge = bridge
@@ -99,6 +112,7 @@ class BridgeLink:
         self.is_active = True       # from the moment it is made, as in the cores
         self.is_outdated = False    # the bridge's carriers are made another way now
         self.opened_before = 0      # sessions ever opened, when the last tick looked at it
+        self.health = Health(self.carrier, self._on_health)
         self.wheel_slot = -1
 
     @property
@@ -106,18 +120,52 @@ class BridgeLink:
         """The portal has spoken on it."""
         return self.carrier.received > 0 and not self.carrier.ended
 
-    def on_control(self, data: Buffer) -> None:
+    @property
+    def has_extension(self) -> bool:
+        """The portal is one of ours, and we have told it that we are too."""
+        return self.carrier.extension is not None
+
+    @property
+    def is_quarantined(self) -> bool:
+        """The portal does not answer on it."""
+        return self.health.is_quarantined
+
+    @property
+    def rtt_s(self) -> float | None:
+        """There and back through the tunnel, as last measured."""
+        return self.carrier.rtt_s
+
+    @property
+    def loss(self) -> float | None:
+        """Share of the segments to the portal that were sent again."""
+        return self.health.loss
+
+    @property
+    def is_late(self) -> bool:
+        """It was dialled a while ago, and the portal has not spoken yet."""
+        return not self.is_up and self.carrier.now() - self.opened_at >= UP_WITHIN_S
+
+    def on_control(self, data: Buffer) -> bytes:
+        """The portal said something; the answer, where it waits for one."""
         try:
             state = control.decode_state(data)
+            offer = decode_extension(data)
         except PeerError as error:
             _log.info("bridge %s: %s", self._bridge.tag, error)
             self.carrier.fail(error)
-            return
+            return b""
         self._heard += 1
         if state != control.ACTIVE and self.is_active:
             self.is_active = False
             self.carrier.wheel.watch(self, DRAINED_S)
             self._bridge.on_drained(self)
+        if offer is None or offer.is_answer or self.has_extension:
+            return b""
+        self.carrier.extension = CarrierExtension(self.carrier, offer.nonce, offer.window, can_send=False)
+        self.carrier.max_packet_bytes = MAX_PACKET_BYTES        # (the portal is one of ours, and takes them)
+        self.health.attend()
+        answer = Extension(VERSION, offer.nonce, INITIAL_WINDOW_BYTES, is_answer=True)
+        return control.encode_control(control.ACTIVE, self._bridge.padding(), encode_extension(answer))
 
     def on_watch(self) -> float | None:
         if self.carrier.ended:
@@ -146,7 +194,7 @@ class BridgeLink:
     def _accept_packets(self, destination: Destination, packets: MuxPacketSession) -> None:
         if dialect.is_control(destination.host):
             self._control_opened(str(destination.host))
-            packets.peer = _Control(self)
+            packets.peer = _Control(self, packets)
             return
         if self._bridge.is_retired:
             packets.peer = NULL_PACKETS
@@ -179,6 +227,9 @@ class BridgeLink:
         self.carrier.max_packet_bytes = XRAY_PACKET_BYTES if self.dialect == dialect.XRAY_25_9 else V2RAY_PACKET_BYTES
         self.carrier.wheel.watch(self, WATCHDOG_S)
         self._bridge.on_up(self)
+
+    def _on_health(self) -> None:
+        self._bridge.on_health(self)
 
     def _on_ended(self, carrier: Carrier) -> None:
         self.carrier.wheel.forget(self)
@@ -271,7 +322,9 @@ class Bridge:
     @property
     def active(self) -> list[BridgeLink]:
         """Those to count on."""
-        return [link for link in self.links if link.is_active and not link.is_outdated]
+        return [
+            link for link in self.links
+            if link.is_active and not link.is_outdated and not link.is_quarantined and not link.is_late]
 
     def tick(self) -> None:
         """What happens every TICK_S: one more carrier if the load asks for it, and none that is not needed any more."""
@@ -299,6 +352,12 @@ class Bridge:
     def on_up(self, link: BridgeLink) -> None:
         self.failures = 0
         self.last_seen_at = self._loop.time()
+        for other in [other for other in self.links if other.is_late]:
+            other.is_active = False         # an attempt that this one was faster than
+            other.carrier.close()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         if not link.is_outdated:
             for other in self.links:
                 if other.is_outdated:
@@ -307,6 +366,20 @@ class Bridge:
         if not self._is_up:
             self._is_up = True
             self._news.tell(Kind.TUNNEL_UP, self.tag, "connected to the portal")
+
+    def on_health(self, link: BridgeLink) -> None:
+        """The portal does not answer on `link` any more, or does again."""
+        if not link.is_quarantined:
+            _log.info("bridge %s: the portal answers again", self.tag)
+            return
+        _log.warning("bridge %s: the portal does not answer on a carrier", self.tag)
+        if link.is_active and not self.active:
+            self._retry_s = 0.0
+            self._reconnect()
+
+    def padding(self) -> bytes:
+        """For a control message."""
+        return self._random.randbytes(self._random.randint(control.MIN_PADDING_BYTES, control.MAX_PADDING_BYTES))
 
     def on_drained(self, link: BridgeLink) -> None:
         _log.debug("bridge %s: the portal drains a carrier after %d sessions", self.tag, link.carrier.opened)
@@ -353,7 +426,7 @@ class Bridge:
             self._open_link()
 
     def _open_link(self) -> None:
-        if self._is_stopped or len(self.links) >= MAX_CARRIERS:
+        if self._is_stopped or len(self.links) >= MAX_CARRIERS or sum(not link.is_up for link in self.links) >= MAX_ATTEMPTS:
             return
         link = BridgeLink(self, self._loop, self._wheel)
         self.links.append(link)

@@ -11,12 +11,14 @@ import logging
 import random
 
 from proxycore.destination import Destination, HostPort, Request
-from proxycore.errors import LinkDown
+from proxycore.errors import LinkDown, PeerError
 from proxycore.messages.events import Kind, Refusal
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
 from proxycore.mux.client import MuxClient
 from proxycore.mux.codec import encode_addresses
-from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.mux.extension import INITIAL_WINDOW_BYTES, MAX_PACKET_BYTES
+from proxycore.mux.extension import Extension as CarrierExtension
+from proxycore.mux.session import MuxSession
 from proxycore.net.limits import CARRIER_LIMITS
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
@@ -25,6 +27,8 @@ from proxycore.policy import Policy
 from proxycore.protocols.base import Outbound
 from proxycore.reverse import control, dialect
 from proxycore.reverse.dialect import DialectMemory
+from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
+from proxycore.reverse.link import Link
 from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
 from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
@@ -57,32 +61,8 @@ MAX_CARRIERS = 1024
 _log = logging.getLogger("xrev.portal")
 
 
-class Link:
-    """One carrier of a portal, with its control session."""
-
-    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "is_draining",
-                 "registered_at", "source", "tries")
-
-    def __init__(self, carrier: MuxClient, request: Request, now: float) -> None:
-        self.carrier = carrier
-        self.credential = request.user
-        self.source = request.source
-        self.registered_at = now            # loop time, s
-        self.addressed_at = now             # when the control session was opened, in the dialect of now
-        self.dialect = ""
-        self.control: MuxPacketSession | None = None
-        self.is_draining = False
-        self.drained_at = 0.0               # until it is known whether the DRAIN was understood
-        self.tries = 0                      # dialects that were tried on this carrier
-
-    @property
-    def load(self) -> int:
-        """Live sessions, the control session included."""
-        return len(self.carrier.sessions)
-
-
 class _ControlEars(PacketStream):
-    """Listens on our end of a control session. A bridge that understands it never says anything there."""
+    """Listens on our end of a control session. A bridge that understands it says nothing there but that it takes our offer."""
 
     __slots__ = ("_link", "_portal")
 
@@ -91,7 +71,7 @@ class _ControlEars(PacketStream):
         self._link = link
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
-        self._portal.on_misunderstood(self._link)
+        self._portal.on_answer(self._link, data)
 
     def close(self) -> None:
         self._portal.on_misunderstood(self._link)
@@ -169,20 +149,21 @@ class Portal(Outbound):
             packets.peer = NULL_PACKETS
             packets.close()
             return
-        session = link.carrier.open_packets(request.destination, optional=self._visitor(request))
+        session = link.carrier.open_packets(request.destination, optional=self._visitor(link, request))
         session.request, session.begun_at = request, self._loop.time()
         if self._account is not None:
             self._account.open(session)
         session.peer, packets.peer = packets, session
 
     def pick(self) -> Link | None:
-        """The carrier for a new session: the least loaded one; a draining one only if there is no other."""
+        """The carrier for a new session: the least loaded of those that answer; one that is held up, or drained, only if there is
+        no other."""
         best: Link | None = None
-        best_key = (True, 0)
+        best_key = (True, True, 0)
         for link in self.links:
-            if link.carrier.is_full:
+            if link.carrier.is_full or link.is_quarantined:
                 continue
-            key = (link.is_draining, len(link.carrier.sessions))
+            key = (link.is_congested, link.is_draining, len(link.carrier.sessions))
             if best is None or key < best_key:
                 best, best_key = link, key
         return best
@@ -193,16 +174,16 @@ class Portal(Outbound):
 
     def _session(self, link: Link, request: Request) -> MuxSession:
         """Raises as `MuxClient.open`."""
-        session = link.carrier.open(request.destination, self._visitor(request))
+        session = link.carrier.open(request.destination, self._visitor(link, request))
         session.request, session.begun_at = request, self._loop.time()
         session.buffer_bytes = self._policy.level(request.level).buffer_bytes
         if self._account is not None:
             self._account.open(session)
         return session
 
-    def _visitor(self, request: Request) -> bytes:
+    def _visitor(self, link: Link, request: Request) -> bytes:
         """What a New frame says about who opened the session."""
-        if not self._tells_addresses or request.source is None or request.local is None:
+        if not (self._tells_addresses or link.has_extension) or request.source is None or request.local is None:
             return b""
         return encode_addresses(request.destination.network, request.source, request.local)
 
@@ -246,6 +227,7 @@ class Portal(Outbound):
         stream.obey(CARRIER_LIMITS)
         link = Link(carrier, request, self._loop.time())
         carrier.on_ended = lambda _carrier: self._on_carrier_ended(link)
+        link.watch(self._on_health)
         self._open_control(link, self._memory.first_guess(link.credential))
         self.links.append(link)
         self.last_source, self.last_seen_at = link.source, link.registered_at
@@ -253,6 +235,10 @@ class Portal(Outbound):
         _log.info("portal %s: bridge connected from %s, %d carriers", self.tag, where, len(self.links))
         if len(self.links) == 1:
             self._news.tell(Kind.TUNNEL_UP, self.tag, f"a bridge connected from {where}", source=link.source)
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        """There may be a carrier for those that wait."""
         waiting, self._waiting = self._waiting, {}
         for stream_waiting in waiting:
             picked = self.pick()
@@ -265,7 +251,7 @@ class Portal(Outbound):
         self.links.remove(link)
         age_s = self._loop.time() - link.registered_at
         low_s, high_s = WRONG_GUESS_S
-        if link.control is not None and not link.is_draining and low_s < age_s < high_s:
+        if link.control is not None and not link.is_draining and not link.has_extension and low_s < age_s < high_s:
             following = self._memory.lost(link.credential, link.dialect)
             _log.info("portal %s: lost after %.0f s; the next carrier is addressed as %s", self.tag, age_s, following)
         where = _text(link.source)
@@ -284,13 +270,53 @@ class Portal(Outbound):
         link.addressed_at = self._loop.time()
         link.tries += 1
         link.carrier.max_packet_bytes = XRAY_PACKET_BYTES if name == dialect.XRAY_25_9 else V2RAY_PACKET_BYTES
-        message = control.encode_control(control.ACTIVE, self._padding())
+        message = self._active(link)
         link.control = link.carrier.open_packets(Destination("udp", name, 0), message)
         link.control.peer = _ControlEars(self, link)
 
+    def _active(self, link: Link) -> bytes:
+        """The message that a carrier is in use; it offers the extension until the bridge has taken that."""
+        offer = b""
+        if not link.has_extension:
+            offer = encode_extension(Extension(VERSION, link.nonce, INITIAL_WINDOW_BYTES, is_answer=False))
+        return control.encode_control(control.ACTIVE, self._padding(), offer)
+
+    def on_answer(self, link: Link, data: Buffer) -> None:
+        """Something came on the control session: the bridge takes our offer, or it took the session for something else."""
+        carrier = link.carrier
+        if carrier.extension is not None:
+            return
+        try:
+            answer = decode_extension(data)
+        except PeerError:
+            answer = None
+        if answer is None or not answer.is_answer or answer.nonce != link.nonce or answer.version != VERSION:
+            self.on_misunderstood(link)
+            return
+        carrier.extension = CarrierExtension(carrier, link.nonce, answer.window, can_send=True)
+        carrier.extension.on_forget = lambda nonce: self._on_forget(link, nonce)
+        carrier.max_packet_bytes = MAX_PACKET_BYTES
+        link.health.attend()
+        self._memory.right(link.credential, link.dialect)
+        _log.info("portal %s: bridge from %s is one of ours", self.tag, _text(link.source))
+
+    def _on_forget(self, link: Link, nonce: int) -> None:
+        """A bridge says that another of its carriers is lost to it."""
+        for other in self.links:
+            if other.nonce == nonce and other is not link and other.credential == link.credential:
+                other.carrier.fail(LinkDown("the bridge has lost it"))
+                return
+
+    def _on_health(self, link: Link) -> None:
+        if link.is_quarantined:
+            _log.warning("portal %s: bridge from %s does not answer and gets no new sessions", self.tag, _text(link.source))
+        else:
+            _log.info("portal %s: bridge from %s answers again", self.tag, _text(link.source))
+            self._serve_waiting()
+
     def on_misunderstood(self, link: Link) -> None:
         """The bridge ended the control session, or answered on it: it took it for something else."""
-        if link.control is None or link.carrier.ended:
+        if link.control is None or link.carrier.ended or link.has_extension:
             return
         if self._memory.fixed or link.tries >= len(dialect.DIALECTS):
             return
@@ -322,7 +348,7 @@ class Portal(Outbound):
             if link.control is None or link.control.ended:
                 continue
             if link.dialect != dialect.XRAY_25_9 or self._ticks % TICKS_PER_HEARTBEAT == 0:
-                link.control.write_control(control.encode_control(control.ACTIVE, self._padding()))
+                link.control.write_control(self._active(link))
 
     def _drain(self, link: Link) -> None:
         """Tell the bridge to open another carrier, and use this one only until that is there."""

@@ -24,7 +24,7 @@ PUBLIC = Request(WEB, "external", ("198.51.100.7", 5000))
 
 
 class Frames(Stream):
-    """The far end of a carrier, spoken to in frames: a bridge of any core, as the portal sees it."""
+    """The far end of a carrier, spoken to in frames: a bridge of any core, as the portal sees it. It answers probes."""
 
     def __init__(self, portal: Portal, user: str = "") -> None:
         self.frames: list[tuple[int, int, bytes, bytes]] = []       # session, status, extra, payload
@@ -34,7 +34,10 @@ class Frames(Stream):
 
     is_packet = True
 
-    def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> Frames:
+    def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> Frames | None:
+        if not session_id:
+            self.peer.write(encode_end(0))
+            return None
         self.frames.append((session_id, status, bytes(extra), b""))
         return self
 
@@ -442,7 +445,8 @@ def test_no_session_is_lost_over_many_drains(world: World) -> None:
         world.targets[-1].peer.write(b"!")
         world.targets[-1].peer.write_eof()
         world.loop.advance(0.02)
-        served += client.data == b"!" and client.closed
+        served += client.data == b"!" and client.eof
+        client.peer.write_eof()
     assert served == 1000
     assert len(world.dials) >= 3
 

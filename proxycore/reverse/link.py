@@ -1,0 +1,72 @@
+"""One carrier of a portal, as the portal and who shows its state see it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from proxycore.destination import Request
+from proxycore.mux.client import MuxClient
+from proxycore.mux.session import MuxPacketSession
+from proxycore.reverse.health import Health
+
+CONGESTED_S = 0.25
+"""A carrier that takes nothing, or is not read because of a slow reader, for so long is passed over where there is another."""
+
+
+class Link:
+    """One carrier of a portal, with its control session."""
+
+    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "health", "is_draining", "nonce",
+                 "registered_at", "source", "tries")
+
+    health: Health                          # from `watch` on
+
+    def __init__(self, carrier: MuxClient, request: Request, now: float) -> None:
+        self.carrier = carrier
+        self.credential = request.user
+        self.source = request.source
+        self.registered_at = now            # loop time, s
+        self.addressed_at = now             # when the control session was opened, in the dialect of now
+        self.dialect = ""
+        self.control: MuxPacketSession | None = None
+        self.is_draining = False
+        self.drained_at = 0.0               # until it is known whether the DRAIN was understood
+        self.tries = 0                      # dialects that were tried on this carrier
+        self.nonce = secrets.randbits(64) or 1      # names it in the extension
+
+    def watch(self, on_change: Callable[[Link], None]) -> None:
+        """Begin to ask whether the bridge answers; `on_change` when a quarantine begins or is over."""
+        self.health = Health(self.carrier, lambda: on_change(self))
+
+    @property
+    def load(self) -> int:
+        """Live sessions, the control session included."""
+        return len(self.carrier.sessions)
+
+    @property
+    def has_extension(self) -> bool:
+        """The bridge is one of ours, and has said so."""
+        return self.carrier.extension is not None
+
+    @property
+    def is_quarantined(self) -> bool:
+        """The bridge does not answer: it gets no new sessions."""
+        return self.health.is_quarantined
+
+    @property
+    def is_congested(self) -> bool:
+        """Something on it holds up the rest."""
+        carrier = self.carrier
+        since = carrier.blocked_at if carrier.stalled_at is None else carrier.stalled_at
+        return self.health.is_unresponsive or (since is not None and carrier.now() - since >= CONGESTED_S)
+
+    @property
+    def rtt_s(self) -> float | None:
+        """There and back through the tunnel, as last measured."""
+        return self.carrier.rtt_s
+
+    @property
+    def loss(self) -> float | None:
+        """Share of the segments to the bridge that were sent again."""
+        return self.health.loss
