@@ -32,6 +32,23 @@ class TrafficKind(models.TextChoices):
     USER = "user", "client"
 
 
+class ReceiverKind(models.TextChoices):
+    """How somebody is told."""
+
+    WEBHOOK = "webhook", "webhook"
+    EMAIL = "email", "e-mail"
+
+
+class ConditionKind(models.TextChoices):
+    """What can be wrong for a while."""
+
+    TUNNEL_DOWN = "tunnel_down", "tunnel down"
+    NODE_DOWN = "node_down", "node gone"
+    CRASH_LOOP = "crash_loop", "crash loop"
+    CERTIFICATE_EXPIRING = "certificate_expiring", "certificate expires"
+    CREDENTIAL_EXPIRING = "credential_expiring", "client expires"
+
+
 class TokenScope(models.TextChoices):
     """What an API token may do; each one may do what the one before it may."""
 

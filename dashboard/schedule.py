@@ -9,4 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    return {"task": f"dashboard.tasks.{task}", "schedule": seconds, "options": {"expires": max(seconds, 10)}}
+
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "fold traffic": _every(10, "fold_traffic"),
+    "look for conditions": _every(5, "look_for_conditions"),
+    "begin periods of clients": _every(60, "begin_client_periods"),
+    "forget old rows": _every(3600, "forget_old_rows"),
+}

@@ -4,6 +4,7 @@
     SECRET_KEY      made once, kept in VAR/secret_key (mode 0600)
     ALLOWED_HOSTS   localhost,127.0.0.1,[::1]
     DATABASE_URL    SQLite in VAR/xrev.sqlite3; postgres://user:password@host/name is the other choice (requirements-postgres.txt)
+    EMAIL_URL       none: no mail is sent; smtp+tls://user:password@host:587 (EMAIL_FROM: the sender, xrev@localhost)
     HTTPS           off            the site is served by https: secure cookies, redirect, HSTS
     XREV_PROXIES    0              how many proxies of ours stand in front and write X-Forwarded-For and X-Forwarded-Proto
     XREV_ENCRYPTION_KEYS   made once, kept in VAR/encryption.key (mode 0600); several, separated by commas: the first one encrypts
@@ -151,6 +152,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+
+# --- e-mail, for notifications
+EMAIL_IS_SET = bool(env.str("EMAIL_URL", default=""))
+globals().update(env.email_url("EMAIL_URL", default="dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="xrev@localhost")
+EMAIL_TIMEOUT = 10                  # seconds
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [

@@ -11,7 +11,7 @@ from django.db.models import Q
 PARTS: Final = ("inbound", "credential", "outbound", "portal", "bridge", "routingrule", "balancer")
 """The models of a document's entries."""
 
-_SEEN: Final = ("instance", "node", "nodeevent", "service", "certificate", "revision", *PARTS)
+_SEEN: Final = ("instance", "node", "nodeevent", "service", "certificate", "revision", "condition", *PARTS)
 
 
 def _each(actions: Iterable[str], models: Iterable[str], app: str = "dashboard") -> frozenset[str]:
@@ -30,6 +30,7 @@ _ADMINISTERS = (
     | {"dashboard.reveal_secrets", "dashboard.change_apitoken"}
     # A node is sent documents with their secrets: who lets one in could read them there.
     | {"dashboard.approve_node"} | _each(["view", "add", "delete"], ["jointoken"])
+    | _each(["view", "add", "change", "delete"], ["receiver"])
     | _each(["view", "add", "change", "delete"], ["user", "group"], "auth")
     | _each(["view", "delete"], ["accessattempt"], "axes")
 )

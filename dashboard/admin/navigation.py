@@ -34,6 +34,8 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Panel", (
         Entry("Revisions", "history", "admin:dashboard_revision_changelist", "dashboard.view_revision"),
         Entry("Audit log", "receipt_long", "admin:dashboard_auditentry_changelist", "dashboard.view_auditentry"),
+        Entry("Conditions", "emergency_home", "admin:dashboard_condition_changelist", "dashboard.view_condition"),
+        Entry("Receivers", "notifications", "admin:dashboard_receiver_changelist", "dashboard.view_receiver"),
         Entry("API tokens", "vpn_key", "admin:dashboard_apitoken_changelist", "dashboard.view_apitoken"),
         Entry("People", "group", "admin:auth_user_changelist", "auth.view_user"),
         Entry("Failed logins", "gpp_maybe", "admin:axes_accessattempt_changelist", "axes.view_accessattempt"),

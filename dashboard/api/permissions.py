@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 ACTION_OF: Final = {"GET": "view", "HEAD": "view", "OPTIONS": "view", "POST": "add", "PUT": "change", "PATCH": "change",
                     "DELETE": "delete"}
 REVEAL: Final = "dashboard.reveal_secrets"
-_FOR_ADMINS: Final = ("dashboard.reveal_secrets", "dashboard.approve_node", "dashboard.add_jointoken", "dashboard.view_jointoken",
-                      "dashboard.delete_jointoken", "auth.", "axes.")
+_FOR_ADMINS: Final = (
+    "dashboard.reveal_secrets", "dashboard.approve_node", "dashboard.add_jointoken", "dashboard.view_jointoken",
+    "dashboard.delete_jointoken", "dashboard.add_receiver", "dashboard.change_receiver", "dashboard.delete_receiver",
+    "auth.", "axes.",
+)
 
 
 class RolePermission(BasePermission):

@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from dashboard.api import documents, entries, traffic, viewsets
+from dashboard.api import conditions, documents, entries, traffic, viewsets
 
 router = SimpleRouter(use_regex_path=False)
 router.register("nodes", viewsets.NodeViewSet)
@@ -24,6 +24,8 @@ router.register("tokens", viewsets.TokenViewSet)
 router.register("revisions", documents.RevisionViewSet)
 router.register("audit", viewsets.AuditViewSet)
 router.register("traffic", traffic.TrafficViewSet)
+router.register("conditions", conditions.ConditionViewSet)
+router.register("receivers", conditions.ReceiverViewSet)
 
 app_name = "api"
 urlpatterns = [

@@ -5,7 +5,7 @@ inbound.py outbound.py reverse.py routing.py    the entries of a document, all o
 certificate.py                                  certificates with their keys
 service.py                                      services that were exposed through a tunnel
 revision.py audit.py token.py                   what was published; who did what; what programs log in with
-traffic.py                                      how much moved
+traffic.py notification.py                      how much moved; what is wrong, and who is told
 joining.py run.py event.py                      how nodes come in; what their agents said of revisions; what happened there
 
 An entry keeps its JSON verbatim in `body`; the other columns are an index of it that services write together with it.
@@ -19,6 +19,7 @@ from dashboard.models.inbound import Credential, Inbound
 from dashboard.models.instance import Instance
 from dashboard.models.joining import JoinToken
 from dashboard.models.node import Node
+from dashboard.models.notification import Condition, Notice, Receiver
 from dashboard.models.outbound import Outbound
 from dashboard.models.reverse import Bridge, Portal
 from dashboard.models.revision import Revision
@@ -34,6 +35,7 @@ __all__ = [
     "Balancer",
     "Bridge",
     "Certificate",
+    "Condition",
     "Credential",
     "Entry",
     "Inbound",
@@ -42,8 +44,10 @@ __all__ = [
     "JoinToken",
     "Node",
     "NodeEvent",
+    "Notice",
     "Outbound",
     "Portal",
+    "Receiver",
     "Revision",
     "RoutingRule",
     "Service",

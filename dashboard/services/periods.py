@@ -14,11 +14,12 @@ from dashboard.models import Credential
 
 
 def begin_periods(now: datetime | None = None) -> list[int]:
-    """Zero what was used where a period is over; the instances whose clients may come again, each once."""
+    """Zero what was used where a period is over; the nodes where clients may come again, each once."""
     now = timezone.now() if now is None else now
-    instances: dict[int, None] = {}
+    nodes: dict[int, None] = {}
     due = Credential.objects.exclude(reset_period=ResetPeriod.NEVER).exclude(period_began_at=None)
-    for row in due.select_related("inbound").only("pk", "reset_period", "period_began_at", "used_bytes", "inbound__instance_id"):
+    columns = ("pk", "reset_period", "period_began_at", "inbound__instance__node_id")
+    for row in due.select_related("inbound__instance").only(*columns):
         assert row.period_began_at is not None
         began = period_at(row.period_began_at, row.reset_period, now)
         if began == row.period_began_at:
@@ -27,8 +28,8 @@ def begin_periods(now: datetime | None = None) -> list[int]:
         changed = Credential.objects.filter(pk=row.pk, period_began_at=row.period_began_at).update(
             used_bytes=0, period_began_at=began)
         if changed:
-            instances[row.inbound.instance_id] = None
-    return list(instances)
+            nodes[row.inbound.instance.node_id] = None
+    return list(nodes)
 
 
 def period_at(began: datetime, period: str, now: datetime) -> datetime:

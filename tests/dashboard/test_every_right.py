@@ -24,7 +24,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from dashboard.models import ApiToken, Bridge, Certificate, Instance, TrafficSeries
+from dashboard.models import ApiToken, Bridge, Certificate, Condition, Instance, Receiver, TrafficSeries
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.importing import import_new
 from dashboard.services.instances import local_node
@@ -52,6 +52,8 @@ def rows(db: None, ada: User) -> dict[str, int]:
     Certificate.objects.create(name="c", chain_pem="", fingerprint_sha256="", not_before=timezone.now(),
                                not_after=timezone.now() + timedelta(days=1))
     TrafficSeries.objects.create(instance=instance, kind="tunnel", name="home")
+    Receiver.objects.create(name="chat", address="http://127.0.0.1:9/")
+    Condition.objects.create(key="x", kind="tunnel_down", text="x", instance=instance, since=timezone.now())
     keys = {"contenttype": ContentType.objects.get_for_model(Instance).pk, "group": Group.objects.get(name="viewer").pk}
     for model in (*apps.get_app_config("dashboard").get_models(), User):
         row = model._default_manager.order_by("pk").first()
@@ -135,6 +137,7 @@ def observed(who: dict[str, Ask], rows: dict[str, int]) -> Iterator[str]:
             yield f"{method.upper():6} {path:64} {' '.join(may)}"
 
 
+@pytest.mark.timeout(300)        # some thousand requests
 def test_the_table_of_rights(who: dict[str, Ask], rows: dict[str, int]) -> None:
     seen = list(observed(who, rows))
     if "XREV_WRITE_RIGHTS" in os.environ:

@@ -35,7 +35,7 @@ def test_used_data_starts_from_zero_where_a_period_is_over() -> None:
 
     now = BEGAN + timedelta(days=2)
     over, runs, never = client("over", "daily", BEGAN), client("runs", "weekly", BEGAN), client("never", "never", None)
-    assert begin_periods(now) == [edge.pk]
+    assert begin_periods(now) == [edge.node_id]
     for row in (over, runs, never):
         row.refresh_from_db()
     assert (over.used_bytes, over.period_began_at, over.is_usable) == (0, BEGAN + timedelta(days=2), True)
