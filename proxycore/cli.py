@@ -1,4 +1,5 @@
 """The command line of the data plane: `run`, `check` and `lint`. `manage.py runproxy` is the same code as `run`.
+`agent` has arguments and exit codes of its own, see proxycore/agent/command.py.
 
 Exit codes: 0 stopped on request, 1 could not start (a port is taken, say), 2 wrong arguments, 23 the document is
 wrong (the code that the Go cores use). Of `lint`: 0 nothing but notes, 1 warnings, 2 wrong arguments, 23 errors.
@@ -24,6 +25,8 @@ EXIT_BAD_DOCUMENT: Final = 23
 
 DEFAULT_DRAIN_S: Final = 5.0
 
+AGENT: Final = "agent"
+
 _NO_PLUGINS: Final = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 """Else pydantic looks through every package that is installed for plugins, which takes a good part of a start."""
 
@@ -31,6 +34,10 @@ _NO_PLUGINS: Final = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
     """Run the command `argv` (without the program's name); the exit code."""
     os.environ.setdefault(*_NO_PLUGINS)
+    if argv and argv[0] == AGENT and not _is_runproxy(prog):
+        from proxycore.agent.command import main as agent_main  # no other command needs what it imports
+
+        return agent_main(argv[1:], f"{prog} {AGENT}")
     arguments = _parser(prog).parse_args(argv)
     if arguments.command == "lint":
         from proxycore.document.lint.command import lint_files
@@ -128,10 +135,10 @@ def _load(files: Sequence[str], confdirs: Sequence[str]) -> LoadedDocument | Non
 
 def _parser(prog: str) -> argparse.ArgumentParser:
     # Under its own name manage.py has one command only, and its help should read so.
-    is_runproxy = prog.endswith(" runproxy")
+    is_runproxy = _is_runproxy(prog)
     parser = argparse.ArgumentParser(prog=prog.removesuffix(" runproxy"), description="Reverse tunnels from Xray documents.")
     parser.add_argument("--version", action="version", version=f"xrev {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check|lint")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check|lint|agent")
     run_parser = commands.add_parser("run", help="run the tunnels of a document", prog=prog if is_runproxy else f"{prog} run")
     add_run_arguments(run_parser)
     run_parser.add_argument("--version", action="version", version=f"xrev {__version__}")
@@ -140,7 +147,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     check_parser.set_defaults(drain_s=0.0, log_json=False)
     if not is_runproxy:
         _add_lint_arguments(commands.add_parser("lint", help="say what will not work in documents, or is not meant"))
+        commands.add_parser(AGENT, help="run what a panel says, on this host", add_help=False)
     return parser
+
+
+def _is_runproxy(prog: str) -> bool:
+    return prog.endswith(" runproxy")
 
 
 def _add_lint_arguments(parser: argparse.ArgumentParser) -> None:

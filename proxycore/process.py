@@ -1,10 +1,9 @@
-"""What surrounds an instance: the event loop, signals, the limit of open files, the log."""
+"""What surrounds an instance: the event loop, signals, the log."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxycore import __version__, logs, tasks
 from proxycore.errors import ConfigError
+from proxycore.event_loop import new_event_loop, raise_open_files_limit
 from proxycore.instance import Instance
 from proxycore.reloading import Reloader, settle
 
@@ -40,25 +40,6 @@ def run_until_signal(
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_serve(loaded, drain_s, read_again, as_json=as_json))
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed (it has no build for Windows), else asyncio's."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-def raise_open_files_limit() -> int:
-    """Allow as many open files as may be asked for without root: a connection is one or two. The new limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError) as error:      # macOS reports a hard limit that it does not grant
-        _log.info("the limit of open files stays as it is: %s", error)
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def _serve(

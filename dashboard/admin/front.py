@@ -1,4 +1,4 @@
-"""The first page after login: what needs a person, then the instances; with nothing there, what to do first."""
+"""The first page after login: what needs a person, what moves, the map, the instances; with nothing there, what to do first."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from dashboard.admin.instance_page import count_entries, may, publication
 from dashboard.admin.links import instance_link, page_link
+from dashboard.admin.live_map import live_data
 from dashboard.models import Instance, Service
 from dashboard.services.errors import ServiceError
 from dashboard.services.publishing import review
@@ -42,13 +43,16 @@ def front(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     total = Instance.objects.count()
     rows = _rows()
+    unpublished = [row for row in rows if row.instance.enabled and row.health != "good"]
+    faulty = [row for row in rows if row.errors]
     context |= {
         "title": "Overview",
         "rows": rows,
         "total": total,
         "more": max(0, total - len(rows)),
-        "unpublished": [row for row in rows if row.instance.enabled and row.health != "good"],
-        "faulty": [row for row in rows if row.errors],
+        "unpublished": unpublished,
+        "faulty": faulty,
+        "live": live_data(unsettled=bool(unpublished or faulty), events=[], errors_1h=0) if rows else None,
         "service_count": Service.objects.count(),
         "expose_link": page_link("admin:dashboard_expose")
         if may(request, "add_instance", "change_instance", "add_service", "publish_instance") else "",

@@ -1,0 +1,156 @@
+"""The page of one tunnel: what runs on it now, its history and events, both sides' documents, and where its parts are edited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path
+from django.urls.resolvers import URLPattern
+
+from dashboard.admin.code_view import CodeLine, code_lines
+from dashboard.admin.instance_page import find_instance, may, must
+from dashboard.admin.links import change_link, instance_link, page_link
+from dashboard.admin.live_map import lane_as_json, live_data, tunnel_link
+from dashboard.engine.compile import CannotCompile
+from dashboard.engine.content import Kind
+from dashboard.engine.parse import parse_entry
+from dashboard.engine.secrets import mask_entry
+from dashboard.engine.tunnels import End
+from dashboard.models import Instance, Service
+from dashboard.services.exporting import as_text, export_text
+from dashboard.services.topology import Lane, topology
+
+TABS: Final = (("now", "Now"), ("history", "History"), ("events", "Events"), ("documents", "Documents"), ("settings", "Settings"))
+
+
+def tunnel_urls(model_admin: Any) -> list[URLPattern]:
+    wrap = model_admin.admin_site.admin_view
+    return [path("<int:pk>/tunnel/", wrap(tunnel_page), name="dashboard_instance_tunnel")]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A row that the tunnel is made of."""
+
+    what: str
+    name: str
+    note: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A document of the tunnel, masked. `problem`: why there is none to show."""
+
+    title: str
+    lines: list[CodeLine]
+    link: str
+    problems_link: str
+    is_cut: bool = False
+    problem: str = ""
+
+
+def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """`?kind=portal|bridge&tag=`: which end of which tunnel; `tab=`. Without, what the instance is made of."""
+    must(request, "view_instance")
+    instance = find_instance(pk)
+    if "tag" not in request.GET:
+        return HttpResponseRedirect(instance_link(instance))
+    kind, tag, tab = (request.GET.get(name, "") for name in ("kind", "tag", "tab"))
+    tab = tab or "now"
+    lane, end = _find(instance, kind, tag)
+    if tab not in dict(TABS):
+        raise Http404("there is no such tab")
+    data = live_data(
+        tunnel={"instance": instance.pk, "tag": end.key, "kind": end.side}, lane=lane.key,
+        may_act=may(request, "publish_instance"), events=[])
+    name = lane.service_name or lane.name
+    context: dict[str, Any] = {
+        **admin.site.each_context(request), "title": f"Tunnel {name}", "instance": instance, "lane": lane, "end": end,
+        "shown": lane_as_json(lane), "live": data, "tab": tab,
+        "tabs": [(one, title, tunnel_link(instance.pk, end.side, end.key, tab=one)) for one, title in TABS],
+        "edit_link": change_link(end.kind, end.pk) if end.pk is not None else "",
+        "service_link": page_link("admin:dashboard_service_change", lane.service)
+        if lane.service and may(request, "view_service") else "",
+        "other_ends": _other_ends(lane, end),
+    }
+    if tab == "documents":
+        context["sides"] = _documents(request, lane)
+    if tab == "settings":
+        context["parts"] = _parts(lane)
+    return render(request, "admin/dashboard/live/tunnel.html", context)
+
+
+def _find(instance: Instance, kind: str, tag: str) -> tuple[Lane, End]:
+    """Raises Http404."""
+    for lane in topology().lanes:
+        if kind == "portal" and lane.portal is not None and lane.place.pk == instance.pk and lane.portal.key == tag:
+            return lane, lane.portal
+        if kind == "bridge":
+            for far in lane.bridges:
+                if far.place.pk == instance.pk and far.end.key == tag:
+                    return lane, far.end
+    raise Http404("there is no such tunnel")
+
+
+def _other_ends(lane: Lane, end: End) -> list[tuple[str, str]]:
+    """(words, address) of its other ends that are ours."""
+    found = [
+        (f"Bridge {far.end.tag} on {far.place.node_name}", tunnel_link(far.place.pk, "bridge", far.end.key))
+        for far in lane.bridges if far.end is not end
+    ]
+    if lane.portal is not None and lane.portal is not end:
+        link = tunnel_link(lane.place.pk, "portal", lane.portal.key)
+        found.insert(0, (f"Portal {lane.portal.tag} on {lane.place.node_name}", link))
+    return found
+
+
+def _documents(request: HttpRequest, lane: Lane) -> list[Side]:
+    """Each once, where one instance is both sides."""
+    places = {lane.place.pk: ("Public side" if lane.portal is not None else "Far side", lane.place.name)}
+    for far in lane.bridges:
+        places.setdefault(far.place.pk, ("Far side", far.place.name))
+    sides = [_document(request, pk, f"{side}: {name}") for pk, (side, name) in places.items()]
+    if lane.service is not None and not lane.bridges and may(request, "view_service"):
+        service = Service.objects.get(pk=lane.service)
+        if service.far_document:
+            lines, total = code_lines(as_text(mask_entry(parse_entry(service.far_document))))
+            link = page_link("admin:dashboard_service_change", service.pk)
+            sides.append(Side(f"Far side: the file for {lane.core}", lines, link, "", len(lines) < total))
+    return sides
+
+
+def _document(request: HttpRequest, pk: int, title: str) -> Side:
+    instance = find_instance(pk)
+    link = page_link("admin:dashboard_instance_document", pk)
+    problems = page_link("admin:dashboard_instance_problems", pk)
+    try:
+        lines, total = code_lines(export_text(instance, by=request.user))
+    except CannotCompile as error:
+        return Side(title, [], link, problems, problem=str(error))
+    return Side(title, lines, link, problems, len(lines) < total)
+
+
+def _parts(lane: Lane) -> list[Part]:
+    parts = []
+    portal = lane.portal
+    if portal is not None:
+        for door in portal.doors:
+            note = f"{door.listen} {door.protocol}, {door.rule or 'whatever comes'}"
+            parts.append(_part("entry", door.key, note, Kind.INBOUND, door.pk))
+        parts.append(_part("portal", portal.tag, portal.domain or "the tunnel of a client", portal.kind, portal.pk))
+        for door in portal.carriers:
+            parts.append(_part("for bridges", door.key, f"{door.listen} {door.protocol}", Kind.INBOUND, door.pk))
+    for far in lane.bridges:
+        way = " to ".join(one for one in (far.end.via, far.end.address) if one)
+        note = f"{far.place.name} on {far.place.node_name}, goes out by {way}"
+        parts.append(_part("bridge", far.end.tag, note, far.end.kind, far.end.pk))
+    return parts
+
+
+def _part(what: str, name: str, note: str, kind: Kind, pk: int | None) -> Part:
+    return Part(what, name or "without a tag", note, change_link(kind, pk) if pk is not None else "")

@@ -1,0 +1,25 @@
+// One thing that happened, as a line of a list.
+
+import { h } from "./dom.js";
+import { clock, count } from "./format.js";
+
+const BAD = new Set(["worker_died", "crash_loop", "refused_document", "reverted", "tunnel_down", "node_down", "node_twice"]);
+const WARN = new Set(["refused", "stalled", "credential_stopped", "blocked", "closed_by_hand"]);
+const GOOD = new Set(["tunnel_up", "node_up", "confirmed", "applied", "worker_started"]);
+
+const WORDS = {
+  worker_started: "started", worker_died: "ended", crash_loop: "keeps crashing", applied: "applied", refused_document: "not applied",
+  reverted: "taken back", confirmed: "confirmed", tunnel_up: "tunnel up", tunnel_down: "tunnel down", refused: "refused", stalled: "stood still",
+  credential_stopped: "client stopped", closed_by_hand: "closed", blocked: "blocked", node_up: "node up", node_down: "node down", node_twice: "one identity twice",
+};
+
+export const eventHealth = (kind) => (BAD.has(kind) ? "bad" : WARN.has(kind) ? "warn" : GOOD.has(kind) ? "good" : "");
+
+export function eventRow(event, store) {
+  const place = event.instance ? store.places.get(event.instance)?.name : store.nodes.get(event.node)?.name;
+  return h("li", { class: "x-event" },
+    h("time", { class: "x-quiet", datetime: new Date(event.at * 1000).toISOString() }, clock(event.at, { seconds: true })),
+    h("span", { class: `x-badge x-${eventHealth(event.kind)}` }, WORDS[event.kind] || event.kind),
+    h("span", { class: "x-event-text" }, h("strong", {}, [place, event.tag].filter(Boolean).join(" / ")), " ", event.text || event.reason,
+      event.count > 1 ? h("span", { class: "x-quiet" }, ` (${count(event.count)} times)`) : null));
+}

@@ -1,0 +1,148 @@
+"""What waits to be said to the panel. Everything in it is bounded; of the state there is only ever the newest."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from proxycore.agent.log_ring import Line, shortened
+from proxycore.messages.events import Event, Kind
+from proxycore.messages.link import Happened, LogLines, Ping, State, Traffic
+from proxycore.messages.patch import difference, merge
+
+MAX_EVENTS: Final = 2000            # kept while the panel is away
+EVENTS_AT_ONCE: Final = 200
+MAX_MESSAGES: Final = 256           # answers and the like, which bounded questions make
+MAX_LOG_LINES: Final = 500          # of one instance between two messages
+STATE_EVERY_S: Final = 1.0
+PING_EVERY_S: Final = 5.0
+TRAFFIC_AGAIN_S: Final = 30.0
+
+Bucket = tuple[int, Traffic]
+
+
+class Outbox:
+    """`next` gives the messages that are due; who sends them asks again when the socket has taken them."""
+
+    def __init__(
+        self, state: Callable[[], dict[str, Any]], traffic: Callable[[int], list[Bucket]], *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state = state
+        self._traffic = traffic
+        self._clock = clock
+        self.woken = asyncio.Event()
+        self._messages: deque[BaseModel] = deque()
+        self._events: deque[Event] = deque()
+        self._lost_events = 0
+        self._log_lines: dict[int, deque[Line]] = {}
+        self._sent_tree: dict[str, Any] | None = None       # what the panel has; None: nothing
+        self._state_at = 0.0
+        self._said_at = 0.0
+        self._traffic_after = 0
+        self._traffic_unkept: set[tuple[str, int]] = set()
+        self._traffic_at = 0.0
+
+    def connected(self) -> None:
+        """A panel that knows nothing of us listens."""
+        now = self._clock()
+        self._messages.clear()
+        self._log_lines.clear()
+        self._sent_tree = None
+        self._state_at = now - STATE_EVERY_S
+        self._said_at = now
+        self._start_traffic()
+        self.woken.set()
+
+    def tell(self, message: BaseModel) -> None:
+        if len(self._messages) < MAX_MESSAGES:
+            self._messages.append(message)
+        self.woken.set()
+
+    def happened(self, event: Event) -> None:
+        if len(self._events) >= MAX_EVENTS:
+            self._lost_events += self._events.popleft().count
+        self._events.append(event)
+        self.woken.set()
+
+    def logged(self, instance: int, lines: Sequence[Line]) -> None:
+        """Lines that somebody watches; of too many, the newest are shown."""
+        self._log_lines.setdefault(instance, deque(maxlen=MAX_LOG_LINES)).extend(map(shortened, lines))
+
+    def traffic_kept(self, boot: str, seq: int) -> None:
+        self._traffic_unkept.discard((boot, seq))
+        if not self._traffic_unkept:
+            self.woken.set()
+
+    def has_traffic(self) -> None:
+        """A bucket was added."""
+        self.woken.set()
+
+    @property
+    def due_in_s(self) -> float:
+        """Until something is due even if nothing happens."""
+        return max(0.0, self._state_at + STATE_EVERY_S - self._clock())
+
+    def next(self) -> Iterator[BaseModel]:
+        """What is due now, most urgent first. State is read when its turn comes, not before."""
+        self.woken.clear()
+        while self._messages:
+            yield self._said(self._messages.popleft())
+        while self._events:
+            yield self._said(self._next_events())
+        now = self._clock()
+        if now >= self._state_at + STATE_EVERY_S:
+            self._state_at = now
+            if (state := self._next_state()) is not None:
+                yield self._said(state)
+            for instance, lines in self._log_lines.items():
+                yield self._said(LogLines(instance=instance, lines=list(lines)))
+            self._log_lines.clear()
+        yield from map(self._said, self._next_traffic(now))
+        if now >= self._said_at + PING_EVERY_S:
+            yield self._said(Ping(at=time.time()))
+
+    def _said(self, message: BaseModel) -> BaseModel:
+        self._said_at = self._clock()
+        return message
+
+    def _next_events(self) -> Happened:
+        if self._lost_events:
+            count, self._lost_events = self._lost_events, 0
+            self._events.appendleft(Event(
+                kind=Kind.EVENTS_LOST, at=self._events[0].at, count=count,
+                text=f"{count} older events were dropped while the panel was away"))
+        return Happened(events=[self._events.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._events)))])
+
+    def _next_state(self) -> State | None:
+        tree = self._state()
+        at = round(time.time(), 3)
+        if self._sent_tree is None:
+            self._sent_tree = {}
+            merge(self._sent_tree, tree)
+            return State(at=at, patch=tree, is_full=True)
+        patch = difference(self._sent_tree, tree)
+        if not patch:
+            return None
+        merge(self._sent_tree, patch)
+        return State(at=at, patch=patch)
+
+    def _start_traffic(self) -> None:
+        self._traffic_after = 0
+        self._traffic_unkept.clear()
+
+    def _next_traffic(self, now: float) -> Iterator[Traffic]:
+        if self._traffic_unkept:
+            if now < self._traffic_at + TRAFFIC_AGAIN_S:
+                return
+            self._start_traffic()               # an answer was lost: the panel knows what it has
+        self._traffic_at = now
+        for id_, traffic in self._traffic(self._traffic_after):
+            self._traffic_after = id_
+            self._traffic_unkept.add((traffic.boot, traffic.seq))
+            yield traffic

@@ -1,0 +1,57 @@
+"""Whether a revision stands: the worker lives, the tunnels that were up come back, a person says so where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from proxycore.agent.documents import Trial
+
+SETTLE_S: Final = 1.5
+"""What was up when a document was applied is still in the state that the worker sent last: it sends once a second."""
+
+LATELY_S: Final = 3.0
+"""A tunnel that changes its carrier just when the time is over is not gone."""
+
+Tunnel = tuple[str, str]
+
+
+def tunnels(state: Mapping[str, Any]) -> set[Tunnel]:
+    """All tunnels of a WorkerState, as (kind, tag)."""
+    return {(kind, tag) for kind in ("portal", "bridge") for tag in state.get(f"{kind}s", {})}
+
+
+def tunnels_up(state: Mapping[str, Any]) -> set[Tunnel]:
+    """Those that have a carrier."""
+    return {(kind, tag) for kind, tag in tunnels(state) if state[f"{kind}s"][tag].get("carriers")}
+
+
+class Judge:
+    """Follows one trial. Time (Unix seconds) is an argument."""
+
+    __slots__ = ("_seen", "trial")
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self._seen: dict[Tunnel, float] = {}        # when it was last up
+
+    def look(self, now: float, up: Iterable[Tunnel]) -> str | None:
+        """The verdict: None not yet, "" it stands, else a sentence why it does not."""
+        trial = self.trial
+        if now >= trial.since + SETTLE_S:
+            self._seen.update((tunnel, now) for tunnel in up)
+        missing = [tunnel for tunnel in trial.tunnels if self._seen.get(tunnel, 0.0) < now - LATELY_S]
+        if trial.is_confirmed and not missing and now >= trial.since + SETTLE_S:
+            return ""
+        if now < max(trial.until, trial.since + SETTLE_S):
+            return None
+        if missing:
+            named = ", ".join(f"{kind} {tag}" for kind, tag in missing[:5])
+            return f"{named} did not come back within {self._length}"
+        if trial.needs_confirm and not trial.is_confirmed:
+            return f"nobody confirmed it within {self._length}"
+        return ""
+
+    @property
+    def _length(self) -> str:
+        return f"{self.trial.until - self.trial.since:.0f} s"

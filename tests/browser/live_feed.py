@@ -1,0 +1,137 @@
+"""A panel's live messages, made by hand: what pages are shown when no agent runs, and states that are hard to come by.
+
+They have the form of the hub's, field by field; tests with real agents and workers are in test_live.py.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any
+
+from playwright.sync_api import Page, WebSocketRoute
+
+from proxycore.messages.patch import difference, merge
+
+SOURCES = ("203.0.113.9", "198.51.100.23", "192.0.2.77", "2001:db8::42")
+
+
+class Feed:
+    """Answers a page's `/ws/live/`. `tree` is changed by who tests; `tick()` sends what is different in it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.tree: dict[str, Any] = {}
+        self.history: dict[str, Any] = {}
+        self.version = 0
+        self.sockets: list[WebSocketRoute] = []
+        self.heard: list[dict[str, Any]] = []
+        self.watched: Any = None
+        self._sent: dict[str, Any] = {}
+        self._random = random.Random(7)
+        page.route_web_socket(lambda address: address.endswith("/ws/live/"), self._connected)
+
+    def _connected(self, socket: WebSocketRoute) -> None:
+        self.sockets.append(socket)
+        socket.on_message(self._take)
+        self.full()
+
+    def _take(self, text: str | bytes) -> None:
+        message = json.loads(text)
+        self.heard.append(message)
+        if "watch" in message:
+            self.watched = message["watch"]
+
+    def send(self, message: dict[str, Any]) -> None:
+        for socket in self.sockets[-1:]:
+            socket.send(json.dumps(message))
+
+    def full(self) -> None:
+        self.version += 1
+        self._see()
+        self._sent = json.loads(json.dumps(self.tree))
+        self.send({"type": "full", "version": self.version, "at": time.time(), "nodes": self.tree, "history": self.history})
+
+    def tick(self) -> None:
+        self.version += 1
+        self._see()
+        patch = difference(self._sent, self.tree)
+        merge(self._sent, json.loads(json.dumps(patch)))
+        self.send({"type": "patch", "version": self.version, "at": time.time(), "patch": {"nodes": patch}})
+
+    def happened(self, kind: str, text: str, **more: Any) -> None:
+        self.version += 1
+        event = {"id": self.version, "node": 1, "instance": 0, "kind": kind, "at": time.time(), "tag": "", "text": text,
+                 "reason": "", "source": "", "count": 1, **more}
+        self.send({"type": "events", "events": [event]})
+
+    def close(self) -> None:
+        for socket in self.sockets[-1:]:
+            socket.close()
+
+    def run(self, seconds: int, moved: Any = None) -> None:
+        """Tick once a second; `moved(tree)` changes it before."""
+        for _ in range(seconds):
+            if moved is not None:
+                moved(self.tree)
+            self.tick()
+            self.page.wait_for_timeout(1000)
+
+    def _see(self) -> None:
+        for node in self.tree.values():
+            if node.get("connected"):
+                node["seen"] = time.time()
+
+    # --- states
+    def node(self, pk: int, **more: Any) -> dict[str, Any]:
+        host = {"cpu": 0.12, "memory": 3 * 2**30, "memory_total": 8 * 2**30, "load": 0.4, "since": time.time() - 9000,
+                "version": "0.5.0", "clock_skew_s": 0.02}
+        node: dict[str, Any] = {"host": host, "workers": {}, "connected": True, "seen": time.time(), **more}
+        self.tree[str(pk)] = node
+        return node
+
+    def worker(self, node: int, instance: int, **more: Any) -> dict[str, Any]:
+        worker: dict[str, Any] = {
+            "phase": "running", "pid": 4000 + instance, "since": time.time() - 7200, "revision": 1, "restarts": 0, "cpu": 0.03,
+            "memory": 41 * 2**20, "descriptors": 64, "lag_ms": 0.4, "inbounds": {}, "outbounds": {}, "portals": {},
+            "bridges": {}, "users": {}, "refusals": {}, "sessions": 0, "connections": 0, "blocked": {}, **more}
+        self.tree[str(node)]["workers"][str(instance)] = worker
+        return worker
+
+    def carrier(self, peer: str = "198.51.100.7:51022", **more: Any) -> dict[str, Any]:
+        return {
+            "peer": peer, "user": "home@bridge", "dialect": "reverse", "core": "xrev", "extension": 1, "health": "active",
+            "rtt_ms": 24.2, "loss": 0.0, "sessions": 3, "opened": 40, "since": time.time() - 3000, "up": 10_000, "down": 90_000,
+            **more}
+
+    def portal(self, carriers: int = 2, **more: Any) -> dict[str, Any]:
+        return {
+            "domain": "home.internal", "carriers": {str(n): self.carrier(f"198.51.100.7:{51022 + n}") for n in range(carriers)},
+            "waiting": 0, "sessions": 7, "opened": 400, "failed": 2, "up": 10_000_000, "down": 900_000_000,
+            "last_peer": "198.51.100.7:51022", "last_seen": time.time(), **more}
+
+    def line(self, instance: int, tag: str, peak: float = 12e6) -> None:
+        """Two minutes of history."""
+        now, points = time.time(), []
+        level = peak / 2
+        for second in range(120):
+            level = min(peak, max(peak / 20, level + self._random.uniform(-1, 1) * peak / 8))
+            points.append([now - 120 + second, level / 14, level, 7])
+        self.history.setdefault(str(instance), {})[tag] = points
+
+    def sessions(self, instance: int, tag: str, number: int, kind: str = "portal") -> dict[str, Any]:
+        """A `sessions` message; the same ones each time, a little further."""
+        rows = []
+        now = time.time()
+        for index in range(number):
+            start = 1_700_000_000 + index
+            address = SOURCES[index % 4]
+            rows.append({
+                "id": f"{index % 3}/{index}/{index}", "carrier": str(index % 3),
+                "source": f"{f'[{address}]' if ':' in address else address}:{40000 + index}",
+                "inbound": "home-nas-entry", "user": "", "target": "192.168.1.10:80/tcp", "sniffed": f"site-{index % 50}.example",
+                "phase": ("active", "active", "half_closed", "waiting_for_client", "waiting_for_target")[index % 5],
+                "up": int((now - start) * (index % 7)), "down": int((now - start) * (index % 97) * 50), "since": now - index * 3,
+            })
+        return {"type": "sessions", "instance": instance, "tunnel": tag, "kind": kind, "sessions": rows, "total": number}

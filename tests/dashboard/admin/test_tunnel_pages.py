@@ -1,0 +1,92 @@
+"""Pages of tunnels as they leave the panel; what their scripts make of them is in tests/browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from dashboard.models import Instance, Node
+from dashboard.services.exposing import Wish, carry_out
+from dashboard.services.instances import local_node
+from tests.dashboard.admin.conftest import ID
+
+TABS = ("now", "history", "events", "documents", "settings")
+
+
+def address(instance: Instance, tag: str = "home", kind: str = "portal", **more: str) -> str:
+    query = "&".join(f"{name}={value}" for name, value in {"kind": kind, "tag": tag, **more}.items())
+    return f"{reverse('admin:dashboard_instance_tunnel', args=[instance.pk])}?{query}"
+
+
+def given(page: str) -> Any:
+    """What the page's script is given."""
+    found = re.search(r'<script id="live-data" type="application/json">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1])
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_each_tab_is_an_address_without_secrets(as_vera: Client, portal: Instance, tab: str) -> None:
+    answer = as_vera.get(address(portal, tab=tab))
+    assert answer.status_code == 200
+    shown = answer.content.decode()
+    assert ID not in shown
+    assert given(shown)["tunnel"] == {"instance": portal.pk, "tag": "home", "kind": "portal"}
+
+
+def test_what_is_not_there_is_not_found(as_vera: Client, portal: Instance) -> None:
+    for wrong in ("gone", "home&tab=no"):
+        assert as_vera.get(address(portal, wrong)).status_code == 404
+    assert as_vera.get(address(portal, kind="bridge")).status_code == 404
+    assert as_vera.get(address(portal).partition("?")[0]).status_code == 302
+
+
+def test_only_who_publishes_may_close_what_runs(as_vera: Client, as_olaf: Client, portal: Instance) -> None:
+    assert given(as_vera.get(address(portal)).content.decode())["may_act"] is False
+    assert given(as_olaf.get(address(portal)).content.decode())["may_act"] is True
+
+
+def test_both_sides_documents_are_there(as_olaf: Client, ada: User) -> None:
+    cellar = Node.objects.create(name="cellar")
+    wish = Wish(
+        name="nas", target_host="192.168.1.10", target_port=80, networks=("tcp",), node=local_node(), instance=None,
+        public_port=8443, portal_host="edge.example.net", carrier="vless", carrier_port=10240, core="xrev", far_node=cellar)
+    service = carry_out(wish, by=ada)
+    shown = as_olaf.get(address(service.instance, "nas", tab="documents")).content.decode()
+    assert "Public side: nas-portal" in shown
+    assert "Far side: nas-bridge" in shown
+    assert "PRIVATE KEY" not in shown
+    assert service.far_instance is not None
+    of_bridge = as_olaf.get(address(service.far_instance, "nas", "bridge")).content.decode()
+    assert "Portal nas on" in of_bridge
+
+
+def test_the_other_cores_file_is_shown_masked(as_olaf: Client, ada: User) -> None:
+    wish = Wish(
+        name="nas", target_host="192.168.1.10", target_port=80, networks=("tcp",), node=local_node(), instance=None,
+        public_port=8443, portal_host="edge.example.net", carrier="vmess", carrier_port=10240, core="v2ray-4")
+    service = carry_out(wish, by=ada)
+    shown = as_olaf.get(address(service.instance, "nas", tab="documents")).content.decode()
+    assert "the file for V2Ray 4" in shown
+    assert json.loads(service.far_document)["outbounds"][1]["settings"]["vnext"][0]["users"][0]["id"] not in shown
+
+
+def test_names_are_text_wherever_they_stand(as_vera: Client, portal: Instance) -> None:
+    Instance.objects.filter(pk=portal.pk).update(name="</script><b>x")
+    for page in (reverse("admin:index"), address(portal)):
+        assert "</script><b>x" not in as_vera.get(page).content.decode()
+
+
+def test_the_map_is_for_who_may_see_instances(as_vera: Client, as_sam: Client, portal: Instance) -> None:
+    link = reverse("admin:dashboard_instance_map")
+    assert as_sam.get(link).status_code == 403
+    answer = as_vera.get(link)
+    assert [lane["name"] for lane in answer.json()["lanes"]] == ["home"]
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert ID not in answer.content.decode()
