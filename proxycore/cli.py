@@ -1,5 +1,6 @@
 """The command line of the data plane: `run`, `check` and `lint`. `manage.py runproxy` is the same code as `run`.
-`agent` has arguments and exit codes of its own, see proxycore/agent/command.py.
+`agent` has arguments and exit codes of its own, see proxycore/agent/command.py; so has
+`worker`, which an agent starts, see proxycore/worker/command.py.
 
 Exit codes: 0 stopped on request, 1 could not start (a port is taken, say), 2 wrong arguments, 23 the document is
 wrong (the code that the Go cores use). Of `lint`: 0 nothing but notes, 1 warnings, 2 wrong arguments, 23 errors.
@@ -26,6 +27,7 @@ EXIT_BAD_DOCUMENT: Final = 23
 DEFAULT_DRAIN_S: Final = 5.0
 
 AGENT: Final = "agent"
+WORKER: Final = "worker"
 
 _NO_PLUGINS: Final = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 """Else pydantic looks through every package that is installed for plugins, which takes a good part of a start."""
@@ -38,6 +40,10 @@ def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
         from proxycore.agent.command import main as agent_main  # no other command needs what it imports
 
         return agent_main(argv[1:], f"{prog} {AGENT}")
+    if argv and argv[0] == WORKER and not _is_runproxy(prog):
+        from proxycore.worker.command import main as worker_main  # no other command needs what it imports
+
+        return worker_main(argv[1:], f"{prog} {WORKER}")
     arguments = _parser(prog).parse_args(argv)
     if arguments.command == "lint":
         from proxycore.document.lint.command import lint_files
@@ -138,7 +144,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     is_runproxy = _is_runproxy(prog)
     parser = argparse.ArgumentParser(prog=prog.removesuffix(" runproxy"), description="Reverse tunnels from Xray documents.")
     parser.add_argument("--version", action="version", version=f"xrev {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check|lint|agent")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check|lint|agent|worker")
     run_parser = commands.add_parser("run", help="run the tunnels of a document", prog=prog if is_runproxy else f"{prog} run")
     add_run_arguments(run_parser)
     run_parser.add_argument("--version", action="version", version=f"xrev {__version__}")
@@ -148,6 +154,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     if not is_runproxy:
         _add_lint_arguments(commands.add_parser("lint", help="say what will not work in documents, or is not meant"))
         commands.add_parser(AGENT, help="run what a panel says, on this host", add_help=False)
+        commands.add_parser(WORKER, help="run one document for an agent, which starts this", add_help=False)
     return parser
 
 

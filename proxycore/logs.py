@@ -182,8 +182,13 @@ def install(handler: logging.Handler, level: int) -> None:
             old.close()
         logger.addHandler(handler)
         logger.propagate = False
-        # asyncio's own messages say only what our code did wrong, so they are not wanted below a warning
-        logger.setLevel(level if name == "xrev" else max(level, logging.WARNING))
+    set_level(level)
+
+
+def set_level(level: int) -> None:
+    """Records are wanted from `level` on. asyncio's own say only what our code did wrong: not below a warning."""
+    logging.getLogger("xrev").setLevel(level)
+    logging.getLogger("asyncio").setLevel(max(level, logging.WARNING))
 
 
 class AccessLog:

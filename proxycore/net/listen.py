@@ -221,7 +221,7 @@ class Listener:
             return
         stream = SocketStream(self._poller, self._wheel, self._census, sock, self._limits, self._account)
         try:
-            self._accept(stream, _plain(source) if source else UNIX_ADDRESS, _plain(local))
+            self._accept(stream, plain(source) if source else UNIX_ADDRESS, plain(local))
         except Exception:   # noqa: BLE001 - a bug of ours must cost this one connection only
             _log.exception("while accepting a connection")
             stream.abort(None)
@@ -245,6 +245,6 @@ class Listener:
             self._poller.set_interest(self._sock.fileno(), before, interest, self)
 
 
-def _plain(address: tuple[str, int]) -> HostPort:
+def plain(address: tuple[str, int]) -> HostPort:
     """Without flow and scope, and IPv4 as IPv4."""
     return address[0].removeprefix("::ffff:"), address[1]

@@ -94,6 +94,13 @@ class UdpListener:
             if self._is_retired and not self._flows:
                 self.close()
 
+    def end_flows_of(self, source: str) -> int:
+        """End those of one client's address; how many there were."""
+        found = [flow for address, flow in self._flows.items() if address[0].removeprefix("::ffff:") == source]
+        for flow in found:
+            flow.expire()
+        return len(found)
+
     def send(self, data: Buffer, address: tuple[str, int]) -> None:
         try:
             self._sock.sendto(data, address)

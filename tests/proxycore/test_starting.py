@@ -68,3 +68,10 @@ def test_code_of_what_the_document_names_is_imported() -> None:
     })  # fmt: skip
     missing = {"cryptography.x509", "proxycore.protocols.vless.inbound", "proxycore.protocols.vmess.settings"}
     assert SELDOM - found == missing
+
+
+def test_a_worker_imports_nothing_of_the_panel_and_no_websockets() -> None:
+    code = "import sys, proxycore.worker.command; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    tops = {name.partition(".")[0] for name in done.stdout.split()}
+    assert tops & {"django", "channels", "dashboard", "xrevsite", "celery", "redis", "websockets"} == set()

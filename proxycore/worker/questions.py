@@ -1,0 +1,135 @@
+"""Answers to what is asked of a worker: messages/questions.py says what there is and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxycore.blocks import plain_address
+from proxycore.destination import Destination, Request, parse_host
+from proxycore.instance import Instance
+from proxycore.live.ending import end_connections_of
+from proxycore.live.sessions import Sessions, TunnelKind
+from proxycore.messages import questions
+from proxycore.messages.events import Kind
+
+MAX_IDS: Final = 10_000
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _SessionsOf(_Arguments):
+    tunnel: str
+    kind: TunnelKind = "portal"
+    limit: int = Field(default=questions.MAX_SESSIONS, ge=0, le=questions.MAX_SESSIONS)
+
+
+class _Close(_Arguments):
+    ids: list[str] = Field(default=[], max_length=MAX_IDS)
+    tunnel: str = ""
+    kind: TunnelKind | None = None
+    source: str = ""
+
+
+class _Block(_Arguments):
+    source: str
+    seconds: float = Field(default=3600.0, gt=0)
+
+
+class _Unblock(_Arguments):
+    source: str
+
+
+class _Explain(_Arguments):
+    destination: str
+    inbound: str = ""
+    source: str = ""
+    user: str = ""
+
+
+ArgumentsT = TypeVar("ArgumentsT", bound=_Arguments)
+Answer = dict[str, Any]
+
+
+class Answers:
+    """About one instance. `answer` raises ValueError, with one sentence, for what cannot be answered."""
+
+    def __init__(self, instance: Instance, sessions: Sessions) -> None:
+        self._instance = instance
+        self._sessions = sessions
+        self._table: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+            questions.SESSIONS: self._list,
+            questions.CLOSE: self._close,
+            questions.BLOCK: self._block,
+            questions.UNBLOCK: self._unblock,
+            questions.EXPLAIN: self._explain,
+        }
+
+    def answer(self, what: str, arguments: Mapping[str, Any]) -> Answer:
+        """Raises: ValueError (a ValidationError is one)."""
+        ask = self._table.get(what)
+        if ask is None:
+            raise ValueError(f'"{what[:40]}" is nothing that a worker of this version can be asked')
+        return ask(arguments)
+
+    def _list(self, arguments: Mapping[str, Any]) -> Answer:
+        asked = _SessionsOf.model_validate(arguments)
+        found, total = self._sessions.listed(asked.tunnel, asked.kind, asked.limit)
+        return {"sessions": found, "total": total}
+
+    def _close(self, arguments: Mapping[str, Any]) -> Answer:
+        asked = _Close.model_validate(arguments)
+        if not asked.ids and not asked.source:
+            raise ValueError("which sessions? Their ids or a source are expected")
+        closed = self._sessions.close(asked.ids)
+        if asked.source:
+            source = _address(asked.source)
+            closed += self._sessions.close_of(source, asked.tunnel, asked.kind)
+        if closed:
+            where = f" of {asked.source}" if asked.source else ""
+            text = f"{closed} session{'s' if closed != 1 else ''}{where} closed by hand"
+            self._instance.ground.news.tell(Kind.CLOSED_BY_HAND, asked.tunnel, text, source=asked.source or None)
+        return {"closed": closed}
+
+    def _block(self, arguments: Mapping[str, Any]) -> Answer:
+        asked = _Block.model_validate(arguments)
+        source = _address(asked.source)
+        ground = self._instance.ground
+        ground.blocks.block(source, asked.seconds)
+        closed = self._sessions.close_of(source)
+        closed += end_connections_of(self._instance, source)
+        text = f"{source} is blocked for {asked.seconds:.0f} s"
+        ground.news.tell(Kind.BLOCKED, "", text, source=source, seconds=asked.seconds)
+        return {"closed": closed}
+
+    def _unblock(self, arguments: Mapping[str, Any]) -> Answer:
+        self._instance.ground.blocks.unblock(_address(_Unblock.model_validate(arguments).source))
+        return {}
+
+    def _explain(self, arguments: Mapping[str, Any]) -> Answer:
+        asked = _Explain.model_validate(arguments)
+        source = (_address(asked.source), 0) if asked.source else None
+        request = Request(parse_destination(asked.destination), asked.inbound, source=source, user=asked.user)
+        return {"steps": [asdict(step) for step in self._instance.router.explain(request)]}
+
+
+def parse_destination(text: str) -> Destination:
+    """Read `host:port/tcp`; the network is tcp where none is given. Raises: ValueError."""
+    address, _, network = text.strip().partition("/")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535 or network not in ("", "tcp", "udp"):
+        raise ValueError(f'"{text[:80]}" is no destination: host:port/tcp is expected')
+    which: Literal["tcp", "udp"] = "udp" if network == "udp" else "tcp"
+    return Destination(which, parse_host(host), int(port))
+
+
+def _address(text: str) -> str:
+    try:
+        return plain_address(text)
+    except ValueError:
+        raise ValueError(f'"{text[:64]}" is no IP address') from None
