@@ -39,7 +39,7 @@ class Revision(Kept):
 
 
 class Trial(Kept):
-    """How the newest revision is to prove itself. `tunnels`: [kind, tag] of those that have to come back."""
+    """How the newest revision is to prove itself. `tunnels`: [kind, tag] of those that were up before."""
 
     since: float                # Unix seconds, when it was applied
     until: float

@@ -17,7 +17,7 @@ from proxycore.agent.documents import Documents, Record, Revision, Trial, Turned
 from proxycore.agent.log_ring import LogRing
 from proxycore.agent.spool import Worker
 from proxycore.agent.supervisor import DRAIN_S, Supervisor, Target
-from proxycore.agent.trial import Judge, tunnels, tunnels_up
+from proxycore.agent.trial import Judge, tunnels_up
 from proxycore.agent.usage import ProcessUsage
 from proxycore.agent.worker_process import COMMAND
 from proxycore.messages.events import MAX_TEXT_CHARS, Event, Kind
@@ -72,6 +72,7 @@ class NodeInstance:
         self._used: dict[str, int] = {}
         self._state: dict[str, Any] = {}            # the worker's part
         self._wanted_revision = 0
+        self._shown: Revision | None = None         # what runs, or did before its worker died
 
     # what is asked of it
 
@@ -104,6 +105,7 @@ class NodeInstance:
         elif record.pending is not None:            # it was applied, which could not be written any more
             record.good, record.pending = record.pending, None
             self._documents.save(record)
+        self._show()
         if is_paused or record.current is None:
             await self.stop()
         else:
@@ -162,7 +164,7 @@ class NodeInstance:
             if self._usage is None:
                 self._usage = ProcessUsage(pid)
             state.update(self._usage.read())
-        if (current := record.current) is not None:
+        if (current := self._shown) is not None:
             state["revision"] = current.revision
         if record.trial is not None and record.pending is not None:
             state["pending"] = record.pending.revision
@@ -215,7 +217,7 @@ class NodeInstance:
             self._is_restart_asked = False
             await self._supervisor.restart()
         elif self._judge is not None:
-            verdict = self._judge.look(self._clock(), tunnels_up(self._state))
+            verdict = self._judge.look(self._clock(), self._state)
             if verdict is None:
                 return False
             if verdict:
@@ -236,6 +238,7 @@ class NodeInstance:
         self._documents.remove(self.number)
         self._record = Record(instance=self.number)
         self._judge = None
+        self._show()
         self._wanted_revision = 0
 
     async def _follow(self, wanted: WantedInstance) -> None:
@@ -262,6 +265,7 @@ class NodeInstance:
         record, trial = self._record, self._record.trial
         is_limited = bool(wanted.limits or current.limits)
         _take(current, wanted)
+        self._show()
         if trial is not None:
             if not self._supervisor.is_alive:       # the node was paused: the time begins anew
                 trial.since, trial.until = self._clock(), self._clock() + wanted.confirm_s
@@ -302,12 +306,13 @@ class NodeInstance:
             now = self._clock()
             record.trial = Trial(
                 since=now, until=now + wanted.confirm_s, needs_confirm=wanted.needs_confirm,
-                tunnels=sorted(before & tunnels(self._state)))
+                tunnels=sorted(before))
             self._judge = Judge(record.trial)
         else:
             record.good, record.pending, record.trial = revision, None, None
         record.turned_back = None
         self._documents.save(record)
+        self._show()
         if done.problems:                           # the first that this instance has: it is what is tried again
             self._refuse(wanted, done.problems)
             return
@@ -339,6 +344,7 @@ class NodeInstance:
         record.pending, record.trial = None, None
         self._turn_back(pending, reason)
         self._documents.save(record)
+        self._show()
         target = self._target(good)
         done = await self._supervisor.apply(target)
         if done.problems:
@@ -371,6 +377,11 @@ class NodeInstance:
             text=lambda: self._documents.read_text(self.number, revision.document_sha256),
             limits=lambda: _used_up(revision.limits, self.counters.user_bytes()),
             memory_bytes=revision.memory_bytes, descriptors=revision.descriptors)
+
+    def _show(self) -> None:
+        """What runs is another revision, or has another number. While one is only tried, it does not."""
+        current = self._record.current
+        self._shown = current if current is not None and current.has_run else None
 
     def _tell(self, message: BaseModel) -> None:
         self._reporter.tell(message)
@@ -410,6 +421,7 @@ class NodeInstance:
         if not current.has_run:
             current.has_run = True
             self._documents.save(self._record)
+            self._show()
         self._tell(Applied(instance=self.number, revision=current.revision, changes=done.changes))
 
     def worker_died(self, how: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from proxycore.agent.documents import Trial
@@ -35,12 +35,16 @@ class Judge:
         self.trial = trial
         self._seen: dict[Tunnel, float] = {}        # when it was last up
 
-    def look(self, now: float, up: Iterable[Tunnel]) -> str | None:
-        """The verdict: None not yet, "" it stands, else a sentence why it does not."""
+    def look(self, now: float, state: Mapping[str, Any]) -> str | None:
+        """The verdict on a WorkerState: None not yet, "" it stands, else a sentence why it does not.
+
+        A tunnel that the new document does not have is not in the state, and need not come back.
+        """
         trial = self.trial
         if now >= trial.since + SETTLE_S:
-            self._seen.update((tunnel, now) for tunnel in up)
-        missing = [tunnel for tunnel in trial.tunnels if self._seen.get(tunnel, 0.0) < now - LATELY_S]
+            self._seen.update((tunnel, now) for tunnel in tunnels_up(state))
+        there = tunnels(state)
+        missing = [one for one in trial.tunnels if one in there and self._seen.get(one, 0.0) < now - LATELY_S]
         if trial.is_confirmed and not missing and now >= trial.since + SETTLE_S:
             return ""
         if now < max(trial.until, trial.since + SETTLE_S):

@@ -27,8 +27,11 @@ SOCKET_ARGUMENT: Final = "--socket"
 LAST_WORDS: Final = 20
 """Lines of output that are kept for when it dies."""
 
-READ_BYTES: Final = 16 * 1024
-READS_AT_ONCE: Final = 8
+READ_BYTES: Final = 32 * 1024
+READ_EVERY_S: Final = 0.1
+"""What is printed faster than this is dropped by who prints it: an access log on the console must not keep us busy."""
+
+PIPE_READS: Final = 8               # more than a pipe holds
 POLL_S: Final = 0.5
 """Where the system cannot tell of a process's end."""
 
@@ -52,6 +55,7 @@ class WorkerProcess:
         self._rest = b""
         self.ended = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None
         self._pidfd = -1
         self._output = -1
         with contextlib.suppress(OSError):      # a worker that was found may have none
@@ -114,9 +118,10 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Look at it no longer; it goes on."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._reading):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._reading = None
         for descriptor in (self._pidfd, self._output):
             if descriptor >= 0:
                 self._loop.remove_reader(descriptor)
@@ -161,7 +166,8 @@ class WorkerProcess:
         if self._child is not None:
             self._child.wait()                  # it has ended, so this does not wait
         if self._output >= 0:
-            self._on_readable()
+            self._loop.remove_reader(self._output)
+            self._read_rest()
         if self._rest:
             self._lines([self._rest])
             self._rest = b""
@@ -169,23 +175,33 @@ class WorkerProcess:
         self.ended.set()
 
     def _on_readable(self) -> None:
-        for _ in range(READS_AT_ONCE):
-            try:
-                data = os.read(self._output, READ_BYTES)
-            except BlockingIOError:
+        self._loop.remove_reader(self._output)
+        if self._read_once():
+            self._reading = self._loop.call_later(READ_EVERY_S, self._loop.add_reader, self._output, self._on_readable)
+
+    def _read_once(self) -> bool:
+        """Whether there may be more later."""
+        try:
+            data = os.read(self._output, READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        if not data:                            # nobody has it open for writing any more
+            os.close(self._output)
+            self._output = -1
+            return False
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MAX_LINE_CHARS:
+            lines.append(self._rest)
+            self._rest = b""
+        self._lines(lines)
+        return True
+
+    def _read_rest(self) -> None:
+        for _ in range(PIPE_READS):
+            if self._output < 0 or not self._read_once():
                 return
-            except OSError:
-                data = b""
-            if not data:                        # nobody has it open for writing any more
-                self._loop.remove_reader(self._output)
-                os.close(self._output)
-                self._output = -1
-                return
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            if len(self._rest) > MAX_LINE_CHARS:
-                lines.append(self._rest)
-                self._rest = b""
-            self._lines(lines)
 
     def _lines(self, lines: list[bytes]) -> None:
         texts = [text for line in lines if (text := line[:MAX_LINE_CHARS].decode("utf-8", "replace").rstrip())]

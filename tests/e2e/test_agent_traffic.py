@@ -1,0 +1,81 @@
+"""What moved is counted once, whatever is killed; and a panel that is slow or away costs nothing but its own knowledge."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from tests.e2e.test_agent import Nodes, node, nodes, panel  # noqa: F401 - fixtures
+from tests.support.agents_panel import Panel, wanted
+from tests.support.node import Node
+from tests.support.processes import until
+
+RATE = 1000
+KILLED_LOSES_S = 1.5
+"""A light worker says its counters five times a second; the rest is a busy machine."""
+
+BUCKET_S = 10
+
+
+def reported(panel: Panel) -> int:  # noqa: F811
+    return panel.moved(1, "outbound", "out")[0]
+
+
+def test_every_byte_is_reported_once_through_kills_of_all(panel: Panel, node: Node) -> None:  # noqa: F811
+    panel.wanted = [wanted(1, 1, {"outbounds": {"out": RATE}})]
+    node.start()
+    first = node.await_running(1)
+    first_since = panel.worker(1)["since"]
+    until("a report", lambda: reported(panel), 25)
+    node.kill()                                     # the worker counts on
+    time.sleep(1)
+    panel.tree = {}
+    node.start()
+    assert node.await_running(1) == first
+    panel.is_keeping = False                        # reports are sent, and not kept
+    count = len(panel.traffic)
+    until("one more report", lambda: len(panel.traffic) > count, 25)
+    panel.close(1012)
+    until("it is sent again", lambda: len(panel.traffic) > count + 1, 10)
+    panel.is_keeping = True
+    os.kill(first, signal.SIGKILL)
+    first_lived = time.time() - first_since
+    second = node.await_worker_other_than(1, first)
+    second_since = panel.worker(1)["since"]
+    assert second
+    node.process.end()                              # in order: nothing of it is lost
+    second_lived = time.time() - second_since
+    node.start()
+    moved = first_lived * RATE
+    until("all is reported", lambda: reported(panel) > moved - KILLED_LOSES_S * RATE, 45)
+    begun = time.time()
+    third_since = panel.await_phase(1, "running")["since"]
+    assert reported(panel) <= moved + (second_lived + time.time() - third_since) * RATE
+    assert begun
+
+
+def test_a_panel_that_does_not_read_gets_the_newest_state_and_no_queue(panel: Panel, node: Node) -> None:  # noqa: F811
+    # Enough changes each second to fill every buffer between the two within a few seconds.
+    panel.wanted = [wanted(1, 1, {"outbounds": {f"outbound-{n:05d}": RATE + n for n in range(6000)}})]
+    node.start()
+    pid = node.await_running(1)
+    until("its counters", lambda: panel.worker(1).get("outbounds"), 10)
+    panel.is_reading = False
+    before = panel.states
+    until("its patches have filled the buffers", lambda: node.process.rss_bytes, 1)
+    time.sleep(12)
+    rss = node.process.rss_bytes
+    time.sleep(3)
+    assert node.process.rss_bytes < rss + 4 * 1024 * 1024
+    panel.is_reading = True
+    behind_s = until("state is new again", lambda: is_new(panel, pid), 15)
+    assert behind_s
+    assert panel.states - before < 15
+
+
+def is_new(panel: Panel, pid: int) -> bool:  # noqa: F811
+    """Whether the counters that the panel has are those of two seconds ago at most."""
+    state = panel.worker(1)
+    newest = (time.time() - state["since"] - 2) * RATE
+    return bool(state.get("pid") == pid and state["outbounds"]["outbound-00000"]["up"] >= newest)
