@@ -10,7 +10,8 @@ MAX_LINES: Final = 2000
 MAX_LINE_CHARS: Final = 2000
 MAX_CHARS: Final = 400_000
 
-LEVELS: Final = {"debug": 0, "info": 1, "warning": 2, "error": 3, "critical": 3}
+LEVELS: Final = {"debug": 0, "info": 1, "output": 1, "warning": 2, "error": 3, "critical": 3}
+"""`output`: what a worker printed, its access log mostly."""
 
 Line = tuple[float, str, str]
 """Unix seconds, level, text."""

@@ -101,6 +101,7 @@ class Worker:
         if self._orphan is not None:
             self._orphan.cancel()
         if self._instance is not None:
+            self._send_state()              # what moved since the last time
             self._instance.stop()
         if self._agent is not None:
             self._send_lines()
