@@ -425,6 +425,12 @@ class Bridge:
         if not self.active and not self._is_stopped:
             self._open_link()
 
+    def try_now(self) -> None:
+        """Do not wait for the next attempt, where one is due."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._on_retry()
+
     def _open_link(self) -> None:
         if self._is_stopped or len(self.links) >= MAX_CARRIERS or sum(not link.is_up for link in self.links) >= MAX_ATTEMPTS:
             return
