@@ -51,6 +51,8 @@ class Account:
     @property
     def count(self) -> int:
         """Live streams."""
+        if not self._shared:
+            return len(self.live)
         return len(self.live) + sum(len(shared.live) for shared in self._shared.values())
 
     def open(self, stream: Counted, ip: str = "") -> None:

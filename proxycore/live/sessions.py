@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from proxycore.destination import Destination, Request
+from proxycore.destination import Destination, Request, ip_text
 from proxycore.errors import LinkDown
 from proxycore.live.carriers import AnyLink, Carriers, text
 from proxycore.live.tunnels import bridges_by_tag, portals_by_tag
@@ -51,16 +51,17 @@ class Sessions:
 
     def states(self, found: Iterable[Found]) -> Iterator[SessionState]:
         """How pages show them."""
-        number, now = "", self._carriers.unix
+        number, offset_s = "", self._carriers.unix(0.0)
         last: AnyLink | None = None
         for link, session, request in found:
             if link is not last:
                 number, last = self._carriers.number(link), link
             is_client = session.carrier.is_client
             up, down = (session.sent, session.received) if is_client else (session.received, session.sent)
-            state = SessionState(
-                id=f"{number}/{session.id}/{int(session.begun_at * 1e6)}", carrier=number, phase=phase(session), up=up, down=down,
-                target=target_text(request.destination), since=now(session.begun_at))
+            begun_at = session.begun_at
+            state: SessionState = {
+                "id": f"{number}/{session.id}/{int(begun_at * 1e6)}", "carrier": number, "phase": phase(session), "up": up,
+                "down": down, "target": target_text(request.destination), "since": round(offset_s + begun_at, 1)}
             if request.source is not None:
                 state["source"] = text(request.source)
             if request.inbound_tag:
@@ -70,11 +71,6 @@ class Sessions:
             if request.protocol and request.name:
                 state["sniffed"] = request.name
             yield state
-
-    def listed(self, tag: str, kind: TunnelKind, limit: int) -> tuple[list[SessionState], int]:
-        """Up to `limit` sessions of a tunnel, the newest of each carrier left out first; and how many there are."""
-        found = list(self.of(tag, kind))
-        return list(islice(self.states(found), limit)), len(found)
 
     def close(self, ids: Iterable[str]) -> int:
         """End the sessions that have these ids; how many there were. An id that was another's before ends nothing."""
@@ -142,5 +138,9 @@ def phase(session: Session) -> SessionPhase:
 
 def target_text(destination: Destination) -> str:
     """`host:port/tcp`."""
-    host = str(destination.host)
-    return f"{f'[{host}]' if ':' in host else host}:{destination.port}/{destination.network}"
+    network, host, port = destination
+    if not isinstance(host, str):
+        host = ip_text(host)
+        if ":" in host:
+            host = f"[{host}]"
+    return f"{host}:{port}/{network}"

@@ -32,19 +32,19 @@ MAX_SHOWN_PORTS: Final = 16
 class _Inbound:
     """One inbound, with what was said of it last."""
 
-    __slots__ = ("account", "listen", "protocol", "said", "state")
+    __slots__ = ("account", "listen", "protocol", "said", "state", "traffic")
 
     def __init__(self, running: RunningInbound) -> None:
         self.account = running.account
+        self.traffic = running.account.traffics[0]
         self.protocol = running.entry.spec.name
         self.listen = list(_listen(running))
         self.said: tuple[int, ...] = ()
         self.state = InboundState()
 
     def look(self) -> InboundState:
-        account = self.account
-        traffic = account.traffics[0]
-        now = (account.count, traffic.begun, traffic.uplink, traffic.downlink)
+        traffic = self.traffic
+        now = (self.account.count, traffic.begun, traffic.uplink, traffic.downlink)
         if now != self.said:
             self.said = now
             self.state = InboundState(

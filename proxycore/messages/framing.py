@@ -17,7 +17,11 @@ _LENGTH: Final = struct.Struct(">I")
 
 
 def encode(message: BaseModel) -> bytes:
-    body = message.model_dump_json().encode()
+    return frame(message.model_dump_json().encode())
+
+
+def frame(body: bytes) -> bytes:
+    """A message that is JSON already."""
     return _LENGTH.pack(len(body)) + body
 
 

@@ -24,6 +24,7 @@ from proxycore.live.sessions import Sessions
 from proxycore.live.tree import LiveTree
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.patch import difference
+from proxycore.messages.questions import SESSIONS
 from proxycore.messages.worker import (
     Ask,
     Complaint,
@@ -301,6 +302,9 @@ class Worker:
         try:
             if self._answers is None:
                 raise ValueError("nothing runs yet")
+            if message.what == SESSIONS:
+                tasks.spawn("list sessions", self._answer_sessions(message, agent, self._answers))
+                return
             done = Done(id=message.id, answer=self._answers.answer(message.what, message.arguments))
         except ValueError as error:
             done = Done(id=message.id, problems=[words(_sentence(error))])
@@ -308,6 +312,12 @@ class Worker:
             _log.exception("while answering %s", message.what)
             done = Done(id=message.id, problems=[words(f"the worker has a bug: {type(error).__name__}")])
         agent.send(done)
+
+    async def _answer_sessions(self, message: Ask, agent: AgentConnection, answers: Answers) -> None:
+        try:
+            agent.send_frame(await answers.answer_sessions(message.id, message.arguments))
+        except ValueError as error:
+            agent.send(Done(id=message.id, problems=[words(_sentence(error))]))
 
     # what is told
 

@@ -11,6 +11,7 @@ import pytest
 from tests.support.processes import XREV, Processes
 from tests.support.target import Target
 from tests.support.tunnel import Tunnel
+from tests.support.worker import Workers
 
 Programs = Callable[[str], tuple[str, ...]]
 
@@ -53,3 +54,10 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 def tunnel(processes: Processes, target: Target) -> Tunnel:
     """Both sides ours, up."""
     return Tunnel(processes, target).up()
+
+
+@pytest.fixture
+def workers(processes: Processes) -> Iterator[Workers]:
+    workers = Workers(processes)
+    yield workers
+    workers.close()

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +15,9 @@ import pytest
 
 from proxycore.messages.worker import Stop
 from tests.support import documents
-from tests.support.processes import LOCALHOST, Processes, accepts, free_port, until
+from tests.support.processes import LOCALHOST, accepts, free_port, until
 from tests.support.target import Target, ask, is_served, read_exactly, udp_echo
 from tests.support.worker import Agent, Workers
-
-
-@pytest.fixture
-def workers(processes: Processes) -> Iterator[Workers]:
-    workers = Workers(processes)
-    yield workers
-    workers.close()
 
 
 @dataclass
