@@ -172,3 +172,50 @@ class HeldPackets(PacketStream):
     def _follower(self) -> PacketStream:
         follower = getattr(self.peer, "peer", NULL_PACKETS)
         return NULL_PACKETS if follower is self else follower
+
+
+class WaitingStream(HeldStream):
+    """The peer of a client that waits for a name to be looked up. One read is kept, then it is paused."""
+
+    __slots__ = ()
+
+    def go_on(self, dispatch: Callable[[Stream], None]) -> None:
+        """`dispatch` the client, if it is still there."""
+        if self.is_over:
+            return
+        client = self.peer
+        self.release(dispatch)
+        if client.peer is NULL_STREAM:
+            return                          # nothing could carry it
+        if not client.peer.is_connecting:
+            client.on_connected()           # its new peer will not say so
+        client.resume()
+
+    def on_kept(self) -> None:
+        self.peer.pause()
+
+    def on_complete(self) -> None:
+        pass
+
+    def on_left(self) -> None:
+        pass
+
+    @property
+    def is_connecting(self) -> bool:
+        return not self.is_over
+
+
+class WaitingPackets(HeldPackets):
+    """The same for a flow of datagrams."""
+
+    __slots__ = ()
+
+    def go_on(self, dispatch: Callable[[PacketStream], None]) -> None:
+        if not self.is_over:
+            self.release(dispatch)
+
+    def on_kept(self) -> None:
+        pass
+
+    def on_left(self) -> None:
+        pass

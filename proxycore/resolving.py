@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from proxycore.destination import Request
-from proxycore.held import HeldPackets, HeldStream
+from proxycore.held import WaitingPackets, WaitingStream
 from proxycore.protocols.base import Dispatcher
 from proxycore.routing.resolution import Addresses, Resolution
 from proxycore.routing.router import Router, Step
-from proxycore.stream import NULL_STREAM, PacketStream, Stream
+from proxycore.stream import PacketStream, Stream
 
 
 class Resolving:
@@ -23,7 +23,7 @@ class Resolving:
     def dispatch(self, request: Request, stream: Stream, by: Dispatcher) -> None:
         addresses = self.resolution.known(request.name)
         if addresses is None:
-            waiting = _WaitingStream(stream)
+            waiting = WaitingStream(stream)
             self.resolution.look_up(request.name, partial(_join, by, request, waiting))
         else:
             by.dispatch(request._replace(resolved=addresses), stream)
@@ -31,56 +31,18 @@ class Resolving:
     def dispatch_packets(self, request: Request, packets: PacketStream, by: Dispatcher) -> None:
         addresses = self.resolution.known(request.name)
         if addresses is None:
-            waiting = _WaitingPackets(packets)
+            waiting = WaitingPackets(packets)
             self.resolution.look_up(request.name, partial(_join_packets, by, request, waiting))
         else:
             by.dispatch_packets(request._replace(resolved=addresses), packets)
 
 
-def _join(by: Dispatcher, request: Request, waiting: _WaitingStream, addresses: Addresses) -> None:
-    if waiting.is_over:
-        return
-    client = waiting.peer
-    waiting.release(partial(by.dispatch, request._replace(resolved=addresses)))
-    if client.peer is NULL_STREAM:
-        return                          # nothing could carry it
-    if not client.peer.is_connecting:
-        client.on_connected()           # its new peer will not say so
-    client.resume()
+def _join(by: Dispatcher, request: Request, waiting: WaitingStream, addresses: Addresses) -> None:
+    waiting.go_on(partial(by.dispatch, request._replace(resolved=addresses)))
 
 
-def _join_packets(by: Dispatcher, request: Request, waiting: _WaitingPackets, addresses: Addresses) -> None:
-    if not waiting.is_over:
-        waiting.release(partial(by.dispatch_packets, request._replace(resolved=addresses)))
-
-
-class _WaitingStream(HeldStream):
-    """The peer of a client whose name is looked up. One read is kept, then it is paused."""
-
-    __slots__ = ()
-
-    def on_kept(self) -> None:
-        self.peer.pause()
-
-    def on_complete(self) -> None:
-        pass
-
-    def on_left(self) -> None:
-        pass
-
-    @property
-    def is_connecting(self) -> bool:
-        return not self.is_over
-
-
-class _WaitingPackets(HeldPackets):
-    __slots__ = ()
-
-    def on_kept(self) -> None:
-        pass
-
-    def on_left(self) -> None:
-        pass
+def _join_packets(by: Dispatcher, request: Request, waiting: WaitingPackets, addresses: Addresses) -> None:
+    waiting.go_on(partial(by.dispatch_packets, request._replace(resolved=addresses)))
 
 
 async def explain(router: Router, resolution: Resolution, request: Request) -> list[Step]:

@@ -19,10 +19,13 @@ _MAX_COMPARED_LISTENERS = 2000      # pairs of inbounds with more port ranges th
 def listened_ports(shape: InboundShape, settings: Settings | None, loc: Loc, report: Report) -> tuple[PortRange, ...]:
     """The ports that the inbound at `loc` listens on; none for one on a unix socket."""
     follows = bool(getattr(settings, "follow_redirect", False))
-    if follows and (shape.stream_settings is None or shape.stream_settings.sockopt.tproxy == "off"):
+    if follows and _tproxy_of(shape) == "off":
         message = "nothing tells where a client was going"
         remedy = 'set streamSettings.sockopt.tproxy to "redirect" or "tproxy", as the system\'s rule is'
         report.warn((*loc, "settings", "followRedirect"), message, remedy)
+    elif follows and settings is not None and "udp" in _networks_of(settings) and _tproxy_of(shape) != "tproxy":
+        message = "datagrams are followed where a TPROXY rule sends them; of REDIRECT nothing tells where they were going"
+        report.warn((*loc, "settings", "followRedirect"), message, 'take "tproxy", or "network": "tcp"')
     if isinstance(shape.listen, UnixAddress):
         if settings is not None and "tcp" not in _networks_of(settings):
             report.error((*loc, "listen"), "a unix socket takes connections, no datagrams", 'add "tcp" to "network"')
@@ -69,6 +72,10 @@ def _check_unix_sockets(inbounds: Sequence[Inbound], report: Report) -> None:
             earlier = paths.setdefault(inbound.listen.name, inbound.path)
             if earlier != inbound.path:
                 report.error((*parse_path(inbound.path), "listen"), f"{earlier} listens on {inbound.listen} already")
+
+
+def _tproxy_of(shape: InboundShape) -> str:
+    return shape.stream_settings.sockopt.tproxy if shape.stream_settings is not None else "off"
 
 
 def _networks_of(settings: Settings) -> frozenset[str]:

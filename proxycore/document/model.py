@@ -18,6 +18,7 @@ from proxycore.document.problems import Problem
 from proxycore.document.report import Report
 from proxycore.document.reverse import Dialect
 from proxycore.document.stream_settings import PLAIN, StreamSettings
+from proxycore.net.resolve import Strategy
 from proxycore.net.unix import UnixAddress
 from proxycore.protocols.base import InboundSide, OutboundSide, ProtocolSpec, Settings
 from proxycore.routing.ports import PortRange
@@ -61,6 +62,7 @@ class Outbound:
     stream: StreamSettings = PLAIN
     send_through: str = ""
     proxy_tag: str = ""
+    target_strategy: Strategy = Strategy.AS_IS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from proxycore.document.shape import Shape
 from proxycore.document.stream_settings import StreamSettings
+from proxycore.document.words import one_of
+from proxycore.net.resolve import Strategy
+from proxycore.transport.sockopt import STRATEGIES
 
 DEFAULT_CONCURRENCY = 8
 _ANY_ADDRESS = ("", "0.0.0.0", "::")
@@ -26,14 +29,6 @@ def _send_through(value: object) -> str:
         return str(ip_address(text))
     except ValueError:
         raise ValueError("an IP address of this host is expected") from None
-
-
-def _target_strategy(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("text is expected")
-    if value.lower() not in ("", "asis"):
-        raise ValueError('only "AsIs" is run by this version; freedom has its own domainStrategy in its settings')
-    return "AsIs"
 
 
 class ProxySettings(Shape):
@@ -73,4 +68,4 @@ class OutboundShape(Shape):
     mux: Mux = Mux()
     send_through: Annotated[str, BeforeValidator(_send_through)] = ""
     proxy_settings: ProxySettings = ProxySettings()
-    target_strategy: Annotated[str, BeforeValidator(_target_strategy)] = "AsIs"
+    target_strategy: Annotated[Strategy, PlainValidator(one_of(STRATEGIES))] = Strategy.AS_IS

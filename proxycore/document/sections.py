@@ -154,7 +154,8 @@ class SectionReader:
             message = "without transportLayer the cores would leave the transport out, unsaid"
             self._report.error((*loc, "proxySettings"), message, 'set "transportLayer": true')
         return Outbound(
-            render_path(loc), shape.tag, spec, side, settings, shape.mux, stream, shape.send_through, shape.proxy_settings.tag)
+            render_path(loc), shape.tag, spec, side, settings, shape.mux, stream, shape.send_through, shape.proxy_settings.tag,
+            shape.target_strategy)
 
     def _read_settings(self, model: type[Settings] | None, entry: object, loc: Loc) -> Settings | None:
         value = field_of(entry, "settings")

@@ -68,7 +68,7 @@ def bind(
             tune(sock)          # inherited by what is accepted
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not address else 1)
-        if options is not None and kind == socket.SOCK_STREAM:
+        if options is not None:
             _set_options(sock, options, path)
         if shares:
             share_port(sock, is_shared=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
 from proxycore.errors import DialError
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.resolve import Resolve, Strategy, resolve
+from proxycore.net.transparent_udp import ANCILLARY_BYTES, Senders, as_destination, target_of
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_PACKETS, Buffer, PacketStream
 
@@ -38,17 +41,31 @@ _log = logging.getLogger("xrev.udp")
 AcceptFlow = Callable[[PacketStream, HostPort, HostPort], None]
 
 
-class UdpListener:
-    """One listening socket; a client address that is new becomes a flow and is handed to `accept`."""
+class DatagramOptions(Protocol):
+    """Options of sockets for datagrams. All methods raise OSError."""
 
-    __slots__ = ("_accept", "_flows", "_is_retired", "_local", "_loop", "_sock", "_wheel", "account", "limits")
+    @property
+    def local_family(self) -> socket.AddressFamily | None:
+        """The only family that can be sent to; None: both."""
+
+    def before_send(self, sock: socket.socket) -> None: ...
+
+
+class UdpListener:
+    """One listening socket; a client address that is new becomes a flow and is handed to `accept`.
+
+    With `senders` the socket is one that TPROXY sends datagrams to: each has a target, and answers come from there.
+    """
+
+    __slots__ = ("_accept", "_flows", "_is_retired", "_local", "_loop", "_senders", "_sock", "_wheel", "account", "limits")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, wheel: Wheel, sock: socket.socket, accept: AcceptFlow,
-        limits: Limits = DEFAULT_LIMITS, account: Account | None = None,
+        limits: Limits = DEFAULT_LIMITS, account: Account | None = None, senders: Senders | None = None,
     ) -> None:
         self.limits = limits
         self.account = account
+        self._senders = senders
         self._loop = loop
         self._wheel = wheel
         self._sock = sock
@@ -87,6 +104,8 @@ class UdpListener:
             for flow in tuple(self._flows.values()):
                 flow.expire()
             self._sock.close()
+            if self._senders is not None:
+                self._senders.close()
 
     def forget(self, address: tuple[str, int], flow: _Flow) -> None:
         if self._flows.get(address) is flow:        # not a newer one of the same address
@@ -101,51 +120,64 @@ class UdpListener:
             flow.expire()
         return len(found)
 
-    def send(self, data: Buffer, address: tuple[str, int]) -> None:
+    def send(self, data: Buffer, address: tuple[str, int], source: Destination | None) -> None:
+        """`source` is where the answer comes from; it is shown where this is known to be possible."""
         try:
-            self._sock.sendto(data, address)
+            if self._senders is None or source is None or isinstance(source.host, str):
+                self._sock.sendto(data, address)
+            else:
+                self._senders.send(data, source, address)
         except OSError as error:        # full, unreachable, closed: a datagram may be lost
             _log.debug("datagram dropped: %s", error.strerror)
 
     def _on_readable(self) -> None:
         for _ in range(PACKETS_PER_WAKE):
+            target: HostPort | None = None
             try:
-                size, address = self._sock.recvfrom_into(_buffer)
+                if self._senders is None:
+                    size, address = self._sock.recvfrom_into(_buffer)
+                else:
+                    size, ancillary, _, address = self._sock.recvmsg_into([_buffer], ANCILLARY_BYTES)
+                    target = target_of(ancillary)
+                    if target is not None and target[1] == self._local[1]:
+                        target = None       # it came here by itself
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
                 continue                # an answer to something that was sent earlier
             try:
-                self._received(size, address)
+                self._received(size, address, target)
             except Exception:   # noqa: BLE001 - a bug of ours must cost this one flow only
                 _log.exception("while handing on a datagram of %d bytes", size)
 
-    def _received(self, size: int, address: tuple[str, int]) -> None:
+    def _received(self, size: int, address: tuple[str, int], target: HostPort | None) -> None:
         flow = self._flows.get(address)
+        destination = None if target is None else as_destination(target)
         if flow is None:
             if self._is_retired or len(self._flows) >= MAX_FLOWS:
                 return
-            flow = self._flows[address] = _Flow(self, address, self._wheel)
+            flow = self._flows[address] = _Flow(self, address, self._wheel, destination)
             plain = address[0].removeprefix("::ffff:")
             # one socket for both families: which address was hit is not known, but its family is
             local = ("0.0.0.0", self._local[1]) if plain != address[0] else self._local
-            self._accept(flow, (plain, address[1]), local)
+            self._accept(flow, (plain, address[1]), target or local)
         flow.received += size
-        flow.peer.write_packet(_view[:size], None)
+        flow.peer.write_packet(_view[:size], None if destination == flow.target else destination)
 
 
 class _Flow(PacketStream):
-    """The datagrams of one client address."""
+    """The datagrams of one client address. `target`: where the first was going, if that is known."""
 
     __slots__ = (
-        "_address", "_listener", "_mark", "_wheel", "account", "counted_received", "counted_sent", "received", "sent",
+        "_address", "_listener", "_mark", "_wheel", "account", "counted_received", "counted_sent", "received", "sent", "target",
         "wheel_slot",
     )
     counted_received: int           # the account's
     counted_sent: int
 
-    def __init__(self, listener: UdpListener, address: tuple[str, int], wheel: Wheel) -> None:
+    def __init__(self, listener: UdpListener, address: tuple[str, int], wheel: Wheel, target: Destination | None) -> None:
         self.peer: PacketStream = NULL_PACKETS
+        self.target = target
         self.received = 0           # bytes
         self.sent = 0               # bytes
         self.wheel_slot = -1
@@ -160,7 +192,7 @@ class _Flow(PacketStream):
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         self.sent += len(data)
-        self._listener.send(data, self._address)
+        self._listener.send(data, self._address, address or self.target)
 
     def close(self) -> None:
         self._wheel.forget(self)
@@ -190,7 +222,8 @@ class UdpSocket(PacketStream):
     """
 
     __slots__ = (
-        "_addresses", "_default", "_ended", "_hides_source", "_limits", "_look_up", "_loop", "_mark", "_socks", "_strategy",
+        "_addresses", "_default", "_ended", "_hides_source", "_limits", "_look_up", "_loop", "_mark", "_options", "_socks",
+        "_strategy",
         "_unresolved", "_wheel", "account", "counted_received", "counted_sent", "received", "sent", "wheel_slot",
     )
     counted_received: int           # the account's
@@ -207,7 +240,9 @@ class UdpSocket(PacketStream):
         resolve: Resolve = resolve,
         limits: Limits = DEFAULT_LIMITS,
         account: Account | None = None,
+        options: DatagramOptions | None = None,
     ) -> None:
+        self._options = options
         self._look_up = resolve
         self.peer: PacketStream = NULL_PACKETS
         self.wheel_slot = -1
@@ -292,6 +327,9 @@ class UdpSocket(PacketStream):
                 self._fail()
             return
         # Nothing tells whether a datagram to IPv6 arrives, and many a service listens on IPv4 only: as the cores, IPv4 first.
+        if self._options is not None and self._options.local_family is not None:
+            version = 6 if self._options.local_family == socket.AF_INET6 else 4
+            found = [ip for ip in found if ip.version == version] or found
         first_v4 = (ip for ip in found if isinstance(ip, IPv4Address))
         self._addresses[host] = next(first_v4, found[0]) if self._strategy is Strategy.AS_IS else found[0]
         waiting, self._unresolved = self._unresolved, []
@@ -303,12 +341,24 @@ class UdpSocket(PacketStream):
         sock = self._socks.get(family)
         try:
             if sock is None:
-                sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-                self._socks[family] = sock
+                sock = self._socks[family] = self._open(family)
                 self._loop.add_reader(sock, self._on_readable, sock)
             self.sent += sock.sendto(data, (str(ip), port))
         except (OSError, OverflowError) as error:
             _log.debug("datagram dropped: %s", error)
+
+    def _open(self, family: socket.AddressFamily) -> socket.socket:
+        """Raises: OSError, the options are not possible here."""
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        if self._options is not None:
+            try:
+                if self._options.local_family not in (None, family):
+                    raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+                self._options.before_send(sock)
+            except OSError:
+                sock.close()
+                raise
+        return sock
 
     def _on_readable(self, sock: socket.socket) -> None:
         for _ in range(PACKETS_PER_WAKE):

@@ -17,7 +17,7 @@ from proxycore.net.limits import Limits
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census
-from proxycore.net.udp import UdpListener, UdpSocket
+from proxycore.net.udp import DatagramOptions, UdpListener, UdpSocket
 from proxycore.net.wheel import Wheel
 from proxycore.news import News
 from proxycore.policy import Policy
@@ -150,13 +150,14 @@ class Ground:
         self.news.refused(Refusal.BLOCKED, tag, request.source, f"a rule sends {request.destination} to {tag}")
 
     def open_udp(
-        self, limits: Limits, account: Account, default: Destination, strategy: Strategy = Strategy.AS_IS, *,
+        self, limits: Limits, account: Account, options: DatagramOptions | None, default: Destination,
+        strategy: Strategy = Strategy.AS_IS, *,
         hides_source: bool = False, resolve: Resolve | None = None,
     ) -> PacketStream:
         """An outgoing flow of datagrams."""
         return UdpSocket(
             self.loop, self.wheel, default, strategy, hides_source=hides_source, resolve=resolve or self.resolve,
-            limits=limits, account=account)
+            limits=limits, account=account, options=options)
 
     def leave(self, *parts: Leaving) -> None:
         """Remember `parts`, which were removed, until they are gone."""

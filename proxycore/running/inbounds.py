@@ -61,7 +61,9 @@ class RunningInbound:
         for first, last in entry.ports:
             for port in range(max(first, 1), last + 1):
                 for network in sorted(self.inbound.networks):
-                    options = sockopt.listen_key if sockopt is not None and network == "tcp" else None
+                    options = None
+                    if sockopt is not None:
+                        options = sockopt.listen_key if network == "tcp" else sockopt.datagram_key
                     yield ListenKey(address, port, network, options), served
 
 

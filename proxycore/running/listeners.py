@@ -7,12 +7,14 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from proxycore.errors import ConfigError
 from proxycore.net.limits import Limits
 from proxycore.net.listen import Accept, Listener, bind, share_port
 from proxycore.net.socket_stream import Census
+from proxycore.net.transparent_udp import Senders
 from proxycore.net.udp import AcceptFlow, UdpListener
 from proxycore.net.unix import UnixAddress, bind_unix
 from proxycore.running.change import Change, Phase
@@ -106,7 +108,10 @@ def _listen(
             ground.poller, ground.wheel, served.census, sock, served.accept, is_carrier=served.is_carrier, options=served.options,
             limits=served.limits, account=served.account)
     else:
-        listener = UdpListener(ground.loop, ground.wheel, sock, served.accept_packets, served.limits, served.account)
+        options = served.options
+        senders = Senders(partial(options.before_send, binds=False)) if options is not None and options.tells_targets else None
+        listener = UdpListener(
+            ground.loop, ground.wheel, sock, served.accept_packets, served.limits, served.account, senders)
     change.on_undo(listener.close)
     return listener
 

@@ -13,7 +13,8 @@ from proxycore.document.stream_settings import PLAIN
 from proxycore.mux.pool import MuxPool
 from proxycore.net.dial import Dialer
 from proxycore.net.limits import Limits
-from proxycore.protocols.base import Dial, Outbound, OutboundContext
+from proxycore.net.resolve import Strategy
+from proxycore.protocols.base import Dial, OpenUdp, Outbound, OutboundContext
 from proxycore.reverse.bridge import Bridge, OpenCarrier
 from proxycore.running.change import Change, Phase
 from proxycore.running.ground import Ground
@@ -21,7 +22,7 @@ from proxycore.running.matching import Key, keyed, match
 from proxycore.stats import Account
 from proxycore.transport.chain import ChainedDial
 from proxycore.transport.sockopt import Sockopt
-from proxycore.transport.stack import client_layers, through_client
+from proxycore.transport.stack import client_layers, through_client, with_default
 
 
 @dataclass(slots=True)
@@ -79,9 +80,9 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
 
     limits = ground.policy.level(entry.settings.policy_level).target
     account = old.account if old is not None and not entry.tag else ground.stats.outbound(entry.tag)
-    dial, is_plain = _dial(entry, ground, limits, account)
+    dial, open_udp, is_plain = _ways_out(entry, ground, limits, account)
     context = OutboundContext(
-        entry.tag, entry.path, dial, partial(ground.open_udp, limits, account), ground.wheel, time.time,
+        entry.tag, entry.path, dial, open_udp, ground.wheel, time.time,
         keep_tunnel=keep_tunnel, dispatcher=ground.dispatcher, names=ground, loop=ground.poller, resolve=ground.resolve,
         inbound_kinds=ground.inbound_kinds, dials_plainly=is_plain, on_blocked=ground.tell_blocked,
     )
@@ -90,19 +91,26 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
     if mux.enabled:
         outbound = MuxPool(
             outbound, ground.poller, ground.wheel, mux.tcp_concurrency, mux.xudp_concurrency, mux.udp443, ground.policy)
+    if entry.target_strategy is not Strategy.AS_IS:
+        from proxycore.target_strategy import TargetResolving  # few documents have one
+
+        outbound = TargetResolving(outbound, entry.target_strategy, ground)
     return RunningOutbound(entry, outbound, account, bridges)
 
 
-def _dial(entry: model.Outbound, ground: Ground, limits: Limits, account: Account) -> tuple[Dial, bool]:
-    """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport.
+def _ways_out(entry: model.Outbound, ground: Ground, limits: Limits, account: Account) -> tuple[Dial, OpenUdp, bool]:
+    """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport. And how it
+    sends datagrams: by a socket, or through that outbound.
 
-    The second is whether there is no more than the socket.
+    The third is whether there is no more than the socket.
     """
     is_carrier = entry.spec.is_carrier
     stream = entry.stream
     proxy_tag = entry.proxy_tag or stream.sockopt.dialer_proxy
     if proxy_tag:
-        dial: Dial = ChainedDial(proxy_tag, lambda: ground.outbounds.get(proxy_tag), ground.poller.call_soon)
+        chained = ChainedDial(proxy_tag, lambda: ground.outbounds.get(proxy_tag), ground.poller.call_soon, ground.resolve)
+        dial: Dial = chained
+        open_udp: OpenUdp = chained.datagrams
     else:
         census = ground.carriers if is_carrier else ground.clients
         is_plain = stream.sockopt == PLAIN.sockopt and not entry.send_through
@@ -111,5 +119,7 @@ def _dial(entry: model.Outbound, ground: Ground, limits: Limits, account: Accoun
             ground.poller, ground.wheel, census, is_carrier=is_carrier, options=options, resolve=ground.resolve,
             limits=limits, account=account,
             on_unreached=None if is_carrier else partial(ground.tell_unreached, entry.tag)).dial
+        open_udp = partial(ground.open_udp, limits, account, options)
+    open_udp = with_default(open_udp, stream.sockopt.domain_strategy)
     layers = client_layers(stream, entry.path, ground.wheel)
-    return through_client(layers, dial, stream.sockopt.domain_strategy), not (proxy_tag or layers)
+    return through_client(layers, dial, stream.sockopt.domain_strategy), open_udp, not (proxy_tag or layers)

@@ -12,14 +12,14 @@ from proxycore.destination import HostPort
 from proxycore.document.words import Split, Text, one_of
 from proxycore.net.original_destination import redirected_from
 from proxycore.net.resolve import Strategy
+from proxycore.net.transparent_udp import IP_TRANSPARENT, ask_for_targets
 from proxycore.transport.base import TransportSettings
 
 _SO_MARK = 36                       # <asm-generic/socket.h>; the socket module has no name for it
-_IP_TRANSPARENT = 19                # <linux/in.h>
 _TCP_FASTOPEN_CONNECT = 30          # <linux/tcp.h>: connect returns at once, the first write goes with the SYN
 FASTOPEN_QUEUE = 256                # handshakes of a listener that may carry data, by default
 _UNKNOWN = "the socket option is known to Xray, not run by this version"
-_STRATEGIES = {"": Strategy.AS_IS, **{str(one.value): one for one in Strategy}}
+STRATEGIES = {"": Strategy.AS_IS, **{str(one.value): one for one in Strategy}}
 
 
 def _fast_open(value: object) -> int:
@@ -47,7 +47,7 @@ class SockoptSettings(TransportSettings):
     mark: Whole = 0
     tcp_fast_open: Annotated[int, PlainValidator(_fast_open)] = 0
     tproxy: Annotated[Literal["off", "redirect", "tproxy"], BeforeValidator(_tproxy)] = "off"
-    domain_strategy: Annotated[Strategy, PlainValidator(one_of(_STRATEGIES))] = Strategy.AS_IS
+    domain_strategy: Annotated[Strategy, PlainValidator(one_of(STRATEGIES))] = Strategy.AS_IS
     dialer_proxy: str = ""
     accept_proxy_protocol: bool = False
     tcp_keep_alive_idle: Seconds = 0        # negative: off
@@ -71,7 +71,7 @@ def options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
     if settings.mark:
         found.append((socket.SOL_SOCKET, _SO_MARK, settings.mark))
     if settings.tproxy == "tproxy":
-        found.append((socket.SOL_IP, _IP_TRANSPARENT, 1))
+        found.append((socket.SOL_IP, IP_TRANSPARENT, 1))
     if settings.interface:
         found.append((socket.SOL_SOCKET, socket.SO_BINDTODEVICE, settings.interface.encode()))
     if settings.tcp_keep_alive_idle < 0 or settings.tcp_keep_alive_interval < 0:
@@ -93,14 +93,21 @@ def options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
     return found
 
 
+def datagram_options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
+    """The same for datagrams: what is not TCP's alone."""
+    return [(level, name, value) for level, name, value in options_of(settings)
+            if level == socket.SOL_SOCKET and name != socket.SO_KEEPALIVE]
+
+
 class Sockopt:
     """What is done to each socket of an inbound or outbound. Raises OSError where the system does not allow it."""
 
-    __slots__ = ("_fast_open", "_local", "_options", "_tproxy", "_v6only")
+    __slots__ = ("_datagram_options", "_fast_open", "_local", "_options", "_tproxy", "_v6only")
 
     def __init__(self, settings: SockoptSettings, local_address: str = "") -> None:
         """`local_address`: where outgoing connections come from."""
         self._options = options_of(settings)
+        self._datagram_options = datagram_options_of(settings)
         self._fast_open = settings.tcp_fast_open
         self._v6only = settings.v6only
         self._tproxy = settings.tproxy
@@ -118,8 +125,25 @@ class Sockopt:
         """Equal where `before_listen` does the same."""
         return tuple(self._options), self._fast_open, self._v6only
 
+    @property
+    def datagram_key(self) -> Hashable:
+        """The same of a socket for datagrams."""
+        return tuple(self._datagram_options), self.tells_targets, self._v6only
+
+    @property
+    def tells_targets(self) -> bool:
+        """Whether TPROXY may send datagrams to a listening socket."""
+        return self._tproxy == "tproxy"
+
     def before_listen(self, sock: socket.socket) -> None:
         """What is set on a listening socket goes over to what it accepts."""
+        if sock.type == socket.SOCK_DGRAM:
+            self.before_send(sock, binds=False)
+            if self.tells_targets:
+                ask_for_targets(sock)
+            if self._v6only and sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            return
         self.apply(sock)
         if self._fast_open > 0:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, self._fast_open)
@@ -131,6 +155,13 @@ class Sockopt:
         if self._fast_open > 0:
             sock.setsockopt(socket.IPPROTO_TCP, _TCP_FASTOPEN_CONNECT, 1)
         if self._local:
+            sock.bind((self._local, 0))
+
+    def before_send(self, sock: socket.socket, *, binds: bool = True) -> None:
+        """Of a socket for datagrams."""
+        for level, name, value in self._datagram_options:
+            sock.setsockopt(level, name, value)
+        if self._local and binds:
             sock.bind((self._local, 0))
 
     def apply(self, sock: socket.socket) -> None:

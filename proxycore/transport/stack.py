@@ -15,8 +15,8 @@ from proxycore.errors import LinkDown, PeerError
 from proxycore.net.failure_log import FailureLog
 from proxycore.net.resolve import Resolve, Strategy
 from proxycore.net.wheel import Wheel
-from proxycore.protocols.base import Dial
-from proxycore.stream import NullStream, Stream
+from proxycore.protocols.base import Dial, OpenUdp
+from proxycore.stream import NullStream, PacketStream, Stream
 from proxycore.transport.base import ClientLayer, ServerLayer, Then
 from proxycore.transport.face import LowerFace
 
@@ -121,3 +121,17 @@ def through_client(layers: Sequence[ClientLayer], dial: Dial, default: Strategy 
         return stream
 
     return dial_through
+
+
+def with_default(open_udp: OpenUdp, usual: Strategy) -> OpenUdp:
+    """The same of datagrams: `usual` is the strategy where the caller has none."""
+    if usual is Strategy.AS_IS:
+        return open_udp
+
+    def open_with_default(
+        default: Destination, strategy: Strategy = Strategy.AS_IS, *, hides_source: bool = False, resolve: Resolve | None = None
+    ) -> PacketStream:
+        chosen = usual if strategy is Strategy.AS_IS else strategy
+        return open_udp(default, chosen, hides_source=hides_source, resolve=resolve)
+
+    return open_with_default

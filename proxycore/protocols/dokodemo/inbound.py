@@ -10,7 +10,7 @@ from proxycore.errors import PeerError
 from proxycore.net.listen import UNIX_ADDRESS
 from proxycore.protocols.base import Inbound, InboundContext
 from proxycore.protocols.dokodemo.settings import DokodemoSettings
-from proxycore.stream import NULL_STREAM, PacketStream, Stream
+from proxycore.stream import NULL_PACKETS, NULL_STREAM, PacketStream, Stream
 
 _log = logging.getLogger("xrev.dokodemo")
 
@@ -31,25 +31,37 @@ class DokodemoInbound(Inbound):
         self._context.dispatcher.dispatch(self._request("tcp", source, local), stream)
 
     def accept_packets(self, packets: PacketStream, source: HostPort, local: HostPort) -> None:
-        self._context.dispatcher.dispatch_packets(self._request("udp", source, local), packets)
+        if not self._settings.follow_redirect:
+            self._context.dispatcher.dispatch_packets(self._request("udp", source, local), packets)
+            return
+        request = self._following("udp", source, local, "")
+        if request is None:
+            packets.peer = NULL_PACKETS
+            packets.close()
+        else:
+            self._context.dispatcher.dispatch_packets(request, packets)
 
     def _follow(self, stream: Stream, source: HostPort, local: HostPort) -> None:
+        request = self._following("tcp", source, local, getattr(stream, "server_name", None) or "")
+        if request is None:
+            stream.peer = NULL_STREAM
+            stream.abort(PeerError("it was not redirected, so where it was going is not known"))
+        else:
+            self._context.dispatcher.dispatch(request, stream)
+
+    def _following(self, network: Network, source: HostPort, local: HostPort, server_name: str) -> Request | None:
         """Where the client was going is its local address. One at a port of ours came here by itself, and would come here
-        again for ever: it goes where the settings say, if they do, else where TLS says."""
+        again for ever: it goes where the settings say, if they do, else where TLS says; None: nobody knows where."""
         settings, context = self._settings, self._context
         host: str | IPAddress | None = parse_host(local[0])
         port = local[1]
         if local == UNIX_ADDRESS or any(first <= port <= last for first, last in context.ports):
-            server_name = getattr(stream, "server_name", None)
-            host = parse_host(settings.address or server_name or "") or None
+            host = parse_host(settings.address or server_name) or None
             port = settings.port
         if host is None or not port:
-            stream.peer = NULL_STREAM
-            stream.abort(PeerError("it was not redirected, so where it was going is not known"))
-            _log.info("%s: a connection was not redirected, so where it was going is not known", context.tag or context.path)
-            return
-        request = Request(Destination("tcp", host, port), context.tag, source, local, "", settings.user_level)
-        context.dispatcher.dispatch(request, stream)
+            _log.info("%s: a client was not redirected, so where it was going is not known", context.tag or context.path)
+            return None
+        return Request(Destination(network, host, port), context.tag, source, local, "", settings.user_level)
 
     def _request(self, network: Network, source: HostPort, local: HostPort) -> Request:
         key = (network, local[1])

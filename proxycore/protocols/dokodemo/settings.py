@@ -5,9 +5,9 @@ Source: Xray-core infra/conf/dokodemo.go, proxy/dokodemo/dokodemo.go.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator
 
 from proxycore.destination import IPAddress, Network, parse_host
 from proxycore.protocols.base import Settings
@@ -66,12 +66,6 @@ class DokodemoSettings(Settings):
         if value is not None and value.startswith("env:"):
             raise ValueError("an address from an environment variable is known to Xray, not run by this version")
         return value
-
-    @model_validator(mode="after")
-    def _follows_connections_only(self) -> Self:
-        if self.follow_redirect and "udp" in self.networks:
-            raise ValueError("network: following a redirect of datagrams is known to Xray, not run by this version; use tcp")
-        return self
 
     @field_validator("port_map")
     @classmethod

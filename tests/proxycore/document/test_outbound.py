@@ -47,9 +47,9 @@ def test_mux_is_read() -> None:
             'a.json:1:42: error: outbounds[0].proxySettings.tag: there is no outbound or portal "x"',
         ),
         (
-            '"targetStrategy": "UseIP"',
-            'a.json:1:35: error: outbounds[0].targetStrategy: only "AsIs" is run by this version; '
-            "freedom has its own domainStrategy in its settings",
+            '"targetStrategy": "UseIPv5"',
+            'a.json:1:35: error: outbounds[0].targetStrategy: "UseIPv5" is not one of asis, useip, useipv4, useipv6, '
+            'useipv4v6, useipv6v4, forceip, forceipv4, forceipv6, forceipv4v6, forceipv6v4; did you mean "useipv6"?',
         ),
     ],
 )
@@ -59,6 +59,7 @@ def test_what_is_wrong_with_an_outbound_is_told(fields: str, line: str) -> None:
 
 def test_fields_that_say_nothing_are_accepted() -> None:
     assert lines_of(vmess('"sendThrough": "0.0.0.0", "proxySettings": {}, "targetStrategy": "asis", "mux": {}')) == []
+    assert lines_of(vmess('"targetStrategy": "forceipv4v6"')) == []
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,6 @@ def test_networks_are_a_list_or_a_text(value: object, networks: tuple[str, ...])
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"followRedirect": True, "network": "tcp,udp"}, "network: following a redirect of datagrams is known to Xray"),
         ({"network": "tcp,unix"}, "to listen on a unix socket, write its path"),
         ({"network": "tpc"}, '"tpc" is no network; tcp and udp are'),
         ({"network": 5}, 'a list, or text such as "tcp,udp", is expected'),
