@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, TypeVar
 
@@ -17,10 +17,13 @@ from proxycore.live.ending import end_connections_of
 from proxycore.live.sessions import Sessions, TunnelKind
 from proxycore.messages import questions
 from proxycore.messages.events import Kind
-from proxycore.messages.framing import frame
+from proxycore.messages.framing import encode, frame
 from proxycore.messages.worker import Done
 
 MAX_IDS: Final = 10_000
+MAX_UNDER_WAY: Final = 16
+"""Answers that take time."""
+
 SESSIONS_AT_ONCE: Final = 100
 """That are listed in one turn of the loop: about 1 ms."""
 
@@ -63,11 +66,16 @@ Answer = dict[str, Any]
 
 
 class Answers:
-    """About one instance. `answer` raises ValueError, with one sentence, for what cannot be answered."""
+    """About one instance. What cannot be answered is a ValueError with one sentence."""
 
     def __init__(self, instance: Instance, sessions: Sessions) -> None:
         self._instance = instance
         self._sessions = sessions
+        self._under_way = 0
+        self._later: dict[str, Callable[[int, Mapping[str, Any]], Awaitable[bytes]]] = {
+            questions.SESSIONS: self._list,
+            questions.DIAGNOSE: self._diagnose,
+        }
         self._table: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
             questions.CLOSE: self._close,
             questions.BLOCK: self._block,
@@ -75,11 +83,27 @@ class Answers:
             questions.EXPLAIN: self._explain,
         }
 
-    async def answer_sessions(self, id_: int, arguments: Mapping[str, Any]) -> bytes:
-        """The frame of the Done with the sessions of a tunnel. Raises: ValueError.
+    def takes_time(self, what: str) -> bool:
+        """Whether it is `answer_later` that answers."""
+        return what in self._later
 
-        Thousands of them are listed and written in slices, between which the loop goes on.
-        """
+    async def answer_later(self, id_: int, what: str, arguments: Mapping[str, Any]) -> bytes:
+        """The frame of the Done. Raises: ValueError (a ValidationError is one)."""
+        if self._under_way >= MAX_UNDER_WAY:
+            raise ValueError("too much is asked at once")
+        self._under_way += 1
+        try:
+            return await self._later[what](id_, arguments)
+        finally:
+            self._under_way -= 1
+
+    async def _diagnose(self, id_: int, arguments: Mapping[str, Any]) -> bytes:
+        from proxycore.diagnosis.diagnosing import diagnose  # a worker that is never asked is not to carry it
+
+        return encode(Done(id=id_, answer={"steps": await diagnose(self._instance, arguments)}))
+
+    async def _list(self, id_: int, arguments: Mapping[str, Any]) -> bytes:
+        """Thousands are listed and written in slices, between which the loop goes on."""
         asked = _SessionsOf.model_validate(arguments)
         found = list(self._sessions.of(asked.tunnel, asked.kind))
         listed = found[: asked.limit]

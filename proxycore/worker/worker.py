@@ -24,7 +24,6 @@ from proxycore.live.sessions import Sessions
 from proxycore.live.tree import LiveTree
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.patch import difference
-from proxycore.messages.questions import SESSIONS
 from proxycore.messages.worker import (
     Ask,
     Complaint,
@@ -302,8 +301,8 @@ class Worker:
         try:
             if self._answers is None:
                 raise ValueError("nothing runs yet")
-            if message.what == SESSIONS:
-                tasks.spawn("list sessions", self._answer_sessions(message, agent, self._answers))
+            if self._answers.takes_time(message.what):
+                tasks.spawn(f"answer {message.what}", self._answer_later(message, agent, self._answers))
                 return
             done = Done(id=message.id, answer=self._answers.answer(message.what, message.arguments))
         except ValueError as error:
@@ -313,11 +312,14 @@ class Worker:
             done = Done(id=message.id, problems=[words(f"the worker has a bug: {type(error).__name__}")])
         agent.send(done)
 
-    async def _answer_sessions(self, message: Ask, agent: AgentConnection, answers: Answers) -> None:
+    async def _answer_later(self, message: Ask, agent: AgentConnection, answers: Answers) -> None:
         try:
-            agent.send_frame(await answers.answer_sessions(message.id, message.arguments))
+            agent.send_frame(await answers.answer_later(message.id, message.what, message.arguments))
         except ValueError as error:
             agent.send(Done(id=message.id, problems=[words(_sentence(error))]))
+        except Exception as error:  # noqa: BLE001 - the same
+            _log.exception("while answering %s", message.what)
+            agent.send(Done(id=message.id, problems=[words(f"the worker has a bug: {type(error).__name__}")]))
 
     # what is told
 

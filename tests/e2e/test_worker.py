@@ -383,6 +383,15 @@ def test_explain_is_asked_of_what_runs(pair: Pair) -> None:
     assert pair.portal.ask("explain", inbound="web", destination="nowhere").problems
 
 
+def test_diagnose_is_asked_of_either_end(pair: Pair) -> None:
+    for agent, kind in ((pair.portal, "portal"), (pair.bridge, "bridge")):
+        steps = agent.ask("diagnose", tunnel=kind, kind=kind, target=f"{LOCALHOST}:{pair.refused_target}").answer["steps"]
+        assert len(steps) >= 3
+        failed = [step for step in steps if step["outcome"] == "failed"]
+        assert bool(failed) == (kind == "bridge"), "only the bridge knows of the target"
+    assert pair.portal.ask("diagnose", tunnel="none", kind="portal").problems
+
+
 def test_log_lines_come_to_the_agent(pair: Pair) -> None:
     pair.bridge.await_("a line about the carrier", lambda: [
         text for _, level, text in pair.bridge.lines if level == "info" and text.startswith("bridge: bridge bridge: connected")])
