@@ -11,13 +11,14 @@ from django.http import HttpRequest
 
 from dashboard.admin.instance_page import count_entries, may, publication
 from dashboard.admin.links import instance_link, page_link
-from dashboard.admin.live_map import live_data
-from dashboard.models import Instance, Service
+from dashboard.admin.live_data import errors_of_the_last_hour, events, live_data
+from dashboard.models import Instance, NodeEvent, Service
 from dashboard.services.errors import ServiceError
 from dashboard.services.publishing import review
 
 MAX_ROWS: Final = 50            # instances on the page; more are a link
 MAX_CHECKED: Final = 8          # instances that one look at the page checks; the others at the next look
+MAX_EVENTS: Final = 12
 MAX_CHECKED_ENTRIES: Final = 500
 """Of an instance; a larger one is checked on its own page only."""
 
@@ -52,7 +53,9 @@ def front(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "more": max(0, total - len(rows)),
         "unpublished": unpublished,
         "faulty": faulty,
-        "live": live_data(unsettled=bool(unpublished or faulty), events=[], errors_1h=0) if rows else None,
+        "live": live_data(
+            unsettled=bool(unpublished or faulty), events=events(NodeEvent.objects.all(), MAX_EVENTS),
+            errors_1h=errors_of_the_last_hour()) if rows else None,
         "service_count": Service.objects.count(),
         "expose_link": page_link("admin:dashboard_expose")
         if may(request, "add_instance", "change_instance", "add_service", "publish_instance") else "",

@@ -21,7 +21,7 @@ from dashboard.admin.instance_document import document_urls
 from dashboard.admin.instance_page import count_entries, find_instance, may, must, publication, show
 from dashboard.admin.instance_problems import problem_urls
 from dashboard.admin.links import instance_link
-from dashboard.admin.live_map import live_map_urls
+from dashboard.admin.live_pages import live_urls
 from dashboard.admin.publishing import publishing_urls
 from dashboard.admin.tunnel_page import tunnel_urls
 from dashboard.admin_base import ModelAdmin, display
@@ -114,7 +114,7 @@ class InstanceAdmin(ModelAdmin):
             *importing_urls(self),
             *exposing_urls(self),
             *publishing_urls(self),
-            *live_map_urls(self),
+            *live_urls(self),
             *tunnel_urls(self),
         ]
         return [*own, *super().get_urls()]

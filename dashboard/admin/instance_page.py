@@ -15,6 +15,7 @@ from django.shortcuts import render
 
 from dashboard.admin.entry_tables import PLURALS, table
 from dashboard.admin.links import add_link, change_link, instance_link, list_link, page_link
+from dashboard.admin.live_data import live_data
 from dashboard.admin_base import Select, Switch, Textarea, TextInput
 from dashboard.engine.content import Kind
 from dashboard.engine.picture import Chip, picture
@@ -30,7 +31,7 @@ MAX_PICTURED_ENTRIES: Final = 2000
 _OWN_PAGES: Final = (
     ("rest", "Rest", "view_instance"), ("document", "Document", "view_instance"), ("problems", "Problems", "view_instance"),
     ("explain", "Explain", "view_instance"), ("revisions", "Revisions", "view_revision"),
-    ("import", "Import", "import_instance"),
+    ("log", "Log", "view_instance"), ("import", "Import", "import_instance"),
 )  # fmt: skip
 """Tabs that have views of their own: name, title, what one must be allowed to do."""
 
@@ -148,9 +149,19 @@ def _overview(request: HttpRequest, instance: Instance, tab: str) -> HttpRespons
         request, "overview.html", instance, title=f"Instance {instance.name}", tab=tab, counts=counts, form=form, picture=drawn,
         lanes=[_linked(lane.entries, lane.target, lane) for lane in drawn.lanes] if drawn else [],
         default=_chip(drawn.default) if drawn else None, is_empty=not any(counts.values()),
-        expose_link=_expose_link(request, instance), services=_services(request, instance),
+        expose_link=_expose_link(request, instance), services=_services(request, instance), live=_live(request, instance),
         status=400 if form.errors else 200,
     )
+
+
+def _live(request: HttpRequest, instance: Instance) -> dict[str, Any]:
+    """For the card of its process."""
+    names = {"publish": "view_instance", "revisions": "view_revision", "log": "view_instance"}
+    links = {name: page_link(f"admin:dashboard_instance_{name}", instance.pk) if may(request, right) else ""
+             for name, right in names.items()}
+    return live_data(
+        instance=instance.pk, number=getattr(instance, "published_number", None) or 0, links=links,
+        may_act=may(request, "publish_instance"), is_unpublished=instance.may_be_unpublished)
 
 
 def _services(request: HttpRequest, instance: Instance) -> list[tuple[str, str, str]]:

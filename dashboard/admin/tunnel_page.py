@@ -14,17 +14,20 @@ from django.urls.resolvers import URLPattern
 from dashboard.admin.code_view import CodeLine, code_lines
 from dashboard.admin.instance_page import find_instance, may, must
 from dashboard.admin.links import change_link, instance_link, page_link
-from dashboard.admin.live_map import lane_as_json, live_data, tunnel_link
+from dashboard.admin.live_data import events, lane_as_json, live_data, tunnel_link
 from dashboard.engine.compile import CannotCompile
 from dashboard.engine.content import Kind
 from dashboard.engine.parse import parse_entry
 from dashboard.engine.secrets import mask_entry
 from dashboard.engine.tunnels import End
-from dashboard.models import Instance, Service
+from dashboard.models import Instance, NodeEvent, Service
 from dashboard.services.exporting import as_text, export_text
 from dashboard.services.topology import Lane, topology
 
 TABS: Final = (("now", "Now"), ("history", "History"), ("events", "Events"), ("documents", "Documents"), ("settings", "Settings"))
+
+
+MAX_EVENTS: Final = 100
 
 
 def tunnel_urls(model_admin: Any) -> list[URLPattern]:
@@ -67,7 +70,7 @@ def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404("there is no such tab")
     data = live_data(
         tunnel={"instance": instance.pk, "tag": end.key, "kind": end.side}, lane=lane.key,
-        may_act=may(request, "publish_instance"), events=[])
+        may_act=may(request, "publish_instance"), events=_events(instance, end) if tab == "events" else [])
     name = lane.service_name or lane.name
     context: dict[str, Any] = {
         **admin.site.each_context(request), "title": f"Tunnel {name}", "instance": instance, "lane": lane, "end": end,
@@ -95,6 +98,11 @@ def _find(instance: Instance, kind: str, tag: str) -> tuple[Lane, End]:
                 if far.place.pk == instance.pk and far.end.key == tag:
                     return lane, far.end
     raise Http404("there is no such tunnel")
+
+
+def _events(instance: Instance, end: End) -> list[dict[str, Any]]:
+    """Of this end, and of its instance as a whole."""
+    return events(NodeEvent.objects.filter(instance=instance, tag__in=("", end.key)), MAX_EVENTS)
 
 
 def _other_ends(lane: Lane, end: End) -> list[tuple[str, str]]:

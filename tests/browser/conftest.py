@@ -65,31 +65,36 @@ def _environment(var: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running_panel(folder: Path) -> Iterator[Panel]:
-    """One that nobody has set up, with its data in `folder`."""
+def running_panel(folder: Path, *, parts: str = "web") -> Iterator[Panel]:
+    """One that nobody has set up, with its data in `folder`. `parts`: of `manage.py serve`; "": all of them."""
     var = folder / "var"
     with (folder / "panel.log").open("w+") as log:
-        server, port = _started(var, log)
+        server, port = _started(var, log, parts)
         try:
-            link = re.findall(r"http://\S+/setup/\S+", (folder / "panel.log").read_text())
-            assert link
-            yield Panel(f"http://127.0.0.1:{port}", var, link[-1])
+            link = until("the panel prints its link", partial(_link, folder / "panel.log"), 40)
+            yield Panel(f"http://127.0.0.1:{port}", var, link)
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(30)
             log.seek(0)
             print(log.read()[-8000:])  # noqa: T201 - shown when a test fails
+
+
+def _link(log: Path) -> str:
+    found = re.findall(r"http://\S+/setup/\S+", log.read_text())
+    return found[-1] if found else ""
 
 
 def _is_settled(server: subprocess.Popen[bytes], port: int) -> bool:
     return server.poll() is not None or accepts(port)
 
 
-def _started(var: Path, log: IO[str]) -> tuple[subprocess.Popen[bytes], int]:
+def _started(var: Path, log: IO[str], parts: str) -> tuple[subprocess.Popen[bytes], int]:
     """A panel that listens, and its port. Another one is tried if somebody took it between its choice and its use."""
     for _ in range(ATTEMPTS):
         port = free_port()
         command = [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"]
+        command += ["--only", parts] if parts else []
         server = subprocess.Popen(command, cwd=ROOT, env=_environment(var), stdout=log, stderr=subprocess.STDOUT)
         until("the panel listens", partial(_is_settled, server, port), 40)
         if server.poll() is None:

@@ -50,5 +50,5 @@ def test_a_second_look_checks_nothing_again(
     as_vera: Client, portal: Instance, django_assert_max_num_queries: Any
 ) -> None:
     front(as_vera)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         front(as_vera)

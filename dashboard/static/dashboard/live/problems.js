@@ -30,7 +30,7 @@ export class ProblemList {
       write(element.firstElementChild.firstElementChild, MARKS[one.health]);
     });
     this.more.hidden = found.length <= MAX_SHOWN;
-    write(this.more, `and ${many(found.length - MAX_SHOWN, "more problem")}, on the map below`);
+    write(this.more, this.more.hidden ? "" : `and ${many(found.length - MAX_SHOWN, "more problem")}, on the map below`);
     this.calm.hidden = found.length > 0;
     const lanes = store.map.lanes.length;
     const isWell = store.isKnown && !this.unsettled;

@@ -14,11 +14,8 @@ const say = (health, words, why = "") => ({ health, words, why });
 
 export function judgeNode(store, pk) {
   const meta = store.nodes.get(pk) || { name: `node ${pk}`, standing: "approved" };
-  if (meta.standing === "new") return say("off", "no agent yet");
-  if (meta.standing === "waiting") return say("warn", "waits for approval", `${meta.name} has joined and waits for approval.`);
-  if (meta.standing === "paused") return say("off", "paused");
-  if (meta.standing === "revoked") return say("off", "revoked");
   const node = store.node(pk);
+  if (!node?.connected && meta.standing !== "approved" && !(node && meta.standing === "new")) return judgeStanding(store, meta);
   if (!store.isKnown) return say("unknown", "not known yet");
   if (!node || node.connected === false) {
     const seen = node?.seen || meta.seen;
@@ -35,14 +32,26 @@ export function judgeNode(store, pk) {
   return say("good", "connected");
 }
 
+// Of a node that is not connected, since it may not be.
+function judgeStanding(store, meta) {
+  const runs = [...store.places.values()].filter((place) => place.node === meta.pk && place.enabled && place.number).length;
+  switch (meta.standing) {
+    case "waiting": return say("warn", "waits for approval", `${meta.name} has joined and waits for approval.`);
+    case "paused": return say("off", "paused");
+    case "revoked": return say("off", "revoked");
+    default: return runs ? say("warn", "no agent yet", `${meta.name} has no agent yet, so ${many(runs, "instance")} cannot run there.`) : say("off", "no agent yet");
+  }
+}
+
 export function judgeInstance(store, pk) {
   const place = store.places.get(Number(pk));
   if (!place) return say("unknown", "not known");
   if (!place.enabled) return say("off", "switched off");
   if (!place.number) return say("off", "never published");
-  const node = judgeNode(store, place.node);
+  const judged = judgeNode(store, place.node);
+  const node = { ...judged, words: `${store.nodes.get(place.node)?.name ?? "node"}: ${judged.words}` };
   const worker = store.worker(pk);
-  if (node.health === "off" || (node.health === "bad" && !worker)) return say(node.health === "off" ? "off" : "unknown", `node ${node.words}`);
+  if (node.health === "off" || (node.health === "bad" && !worker)) return say(node.health === "off" ? "off" : "unknown", node.words);
   if (node.health === "bad" || node.health === "unknown") return say("unknown", node.words);
   if (node.health === "warn" && !worker) return say("unknown", node.words);
   if (!worker || !worker.phase) return say("warn", "not running yet");

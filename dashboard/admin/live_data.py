@@ -1,32 +1,28 @@
-"""The map of tunnels for pages that show what runs: topology with addresses, to be joined with the live state in the browser."""
+"""What pages are given that show what runs: the topology with addresses, to be joined with the live state in the browser."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
-from django.http import HttpRequest, JsonResponse
-from django.urls import path
-from django.urls.resolvers import URLPattern
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from dashboard.admin.instance_page import must
 from dashboard.admin.links import change_link, page_link
 from dashboard.engine.content import Kind
 from dashboard.engine.tunnels import Door, End
-from dashboard.models import Node
+from dashboard.models import Node, NodeEvent
+from dashboard.services.events import as_json
 from dashboard.services.topology import Far, Lane, Place, topology
+from proxycore.messages.events import Kind as Event
 
 SOCKET: Final = "/ws/live/"
 
-
-def live_map_urls(model_admin: Any) -> list[URLPattern]:
-    wrap = model_admin.admin_site.admin_view
-    return [path("map/", wrap(map_view), name="dashboard_instance_map")]
-
-
-def map_view(request: HttpRequest) -> JsonResponse:
-    """For a page that heard that something was published."""
-    must(request, "view_instance")
-    return JsonResponse(live_map())
+ERRORS: Final = (
+    Event.WORKER_DIED, Event.CRASH_LOOP, Event.REFUSED_DOCUMENT, Event.REVERTED, Event.TUNNEL_DOWN, Event.REFUSED, Event.STALLED,
+    Event.NODE_DOWN, Event.NODE_TWICE,
+)  # fmt: skip
+"""Kinds of events that count as errors, as the script of the overview has them, too."""
 
 
 def live_data(**more: Any) -> dict[str, Any]:
@@ -36,6 +32,16 @@ def live_data(**more: Any) -> dict[str, Any]:
         "n": page_link("admin:dashboard_node_changelist"),
     }
     return {"map": live_map(), "map_link": page_link("admin:dashboard_instance_map"), "socket": SOCKET, "keys": keys, **more}
+
+
+def events(rows: QuerySet[NodeEvent], limit: int) -> list[dict[str, Any]]:
+    """The newest of them, as browsers get them."""
+    return [as_json(row) for row in rows.order_by("-at", "-pk")[:limit]]
+
+
+def errors_of_the_last_hour() -> int:
+    kinds = [kind.value for kind in ERRORS]
+    return NodeEvent.objects.filter(kind__in=kinds, at__gt=timezone.now() - timedelta(hours=1)).count()
 
 
 def live_map() -> dict[str, Any]:
@@ -75,10 +81,10 @@ def _place(place: Place) -> dict[str, Any]:
 
 def _node(node: Node) -> dict[str, Any]:
     """With what the panel itself knows of it, for when nothing is heard."""
-    seen = getattr(node, "last_seen_at", None)
+    seen = node.last_seen_at
     return {
         "pk": node.pk, "name": node.name, "link": page_link("admin:dashboard_node_change", node.pk),
-        "standing": getattr(node, "state", "approved"), "seen": seen.timestamp() if seen is not None else 0,
+        "standing": node.state, "seen": seen.timestamp() if seen is not None else 0,
     }
 
 

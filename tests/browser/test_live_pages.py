@@ -1,0 +1,353 @@
+"""The live pages with messages made by hand (live_feed.py): states that are hard to come by, large numbers, a lost connection."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import Panel, log_in, running_panel
+from tests.browser.live_feed import Feed
+from tests.browser.pictures import SEED
+
+MAX_ROWS = 80                   # elements for sessions, however many there are
+MAX_CPU_S = 0.3                 # of the page's main thread, for one message about 5,000 sessions
+OVERVIEW = "/admin/"
+TUNNEL = "/admin/dashboard/instance/1/tunnel/?kind=portal&tag=home-nas"
+
+NO_CONNECTIONS = """() => {
+  const real = window.WebSocket;
+  window.WebSocket = class { constructor() { setTimeout(() => this.onclose(), 10); } close() {} };
+  setTimeout(() => { window.WebSocket = real; }, 1500);
+}"""
+"""For a second and a half."""
+
+MANY = """
+import json
+from dashboard.services.importing import import_new
+from dashboard.services.instances import local_node
+from dashboard.services.publishing import publish
+for number in range(40):
+    name, port = f"far-{number}", 20000 + 2 * number
+    document = {
+        "reverse": {"portals": [{"tag": name, "domain": f"{name}.internal"}]},
+        "inbounds": [
+            {"tag": "web", "port": port, "protocol": "dokodemo-door", "settings": {"address": "10.0.0.1", "port": 80}},
+            {"tag": "up", "port": port + 1, "protocol": "vmess", "settings": {"clients": [
+                {"id": "27848739-7e62-4138-9fd3-098a63964b6b"}]}}],
+        "outbounds": [{"tag": "block", "protocol": "blackhole"}],
+        "routing": {"rules": [{"inboundTag": ["web", "up"], "outboundTag": name}]}}
+    made, _ = import_new(json.dumps(document), name=name, node=local_node(), by=None)
+    publish(made, by=None, accept_warnings=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+    """One for all of these tests, which change nothing in it: what they show comes from the feed."""
+    folder: Path = tmp_path_factory.mktemp("panel")
+    with running_panel(folder) as panel:
+        panel.add_people()
+        panel.python(SEED)
+        yield panel
+
+
+@pytest.fixture
+def feed(page: Page) -> Feed:
+    """home-nas (two carriers) and ssh run in instance 1; camera's portal in 2 has lost its bridge, instance 3 on node 2."""
+    made = Feed(page)
+    made.node(1)
+    made.node(2)
+    made.worker(1, 1)["portals"] = {"home-nas": made.portal(2), "ssh": made.portal(1)}
+    lost = made.portal(0, last_seen=time.time() - 180, last_peer="198.51.100.7:51022", last_error="connection reset by peer")
+    made.worker(1, 2)["portals"] = {"camera": lost}
+    made.worker(2, 3)["bridges"] = {"camera": {"carriers": {}, "last_error": "connection refused", "failures": 4}}
+    made.worker(1, 4)["portals"] = {"portal": made.portal(1)}
+    made.line(1, "home-nas")
+    return made
+
+
+def lane_of(page: Page, name: str) -> Locator:
+    return page.locator(f"[aria-label^='tunnel {name},']")
+
+
+def test_what_is_wrong_comes_first_in_words_with_buttons(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "olaf")
+    problem = page.locator("#live-problems li")
+    expect(problem).to_have_count(1)
+    expect(problem).to_contain_text("camera: no bridge for 3 min. Last seen from 198.51.100.7 at ")
+    expect(problem).to_contain_text("The bridge says: connection refused.")
+    diagnose = re.compile(r"/instance/2/tunnel/\?kind=portal&tag=camera&diagnose")
+    expect(problem.locator("text=Diagnose")).to_have_attribute("href", diagnose)
+    expect(problem.locator("text=Log")).to_have_attribute("href", "/admin/dashboard/instance/3/log/")
+    expect(page.locator("[data-total=tunnels]")).to_have_text("3/4 up")
+    expect(page.locator(".x-maplane").first).to_have_class(re.compile("x-is-bad"))
+
+    feed.tree["1"]["workers"]["2"]["portals"]["camera"] = feed.portal(1)
+    feed.tick()
+    expect(problem).to_have_count(0)
+    expect(page.locator("#live-problems")).to_contain_text("Everything that is published runs.")
+    expect(page.locator("[data-total=tunnels]")).to_have_text("4/4 up")
+
+
+def test_a_bridge_that_died_is_told_with_its_reason_once(page: Page, shared: Panel, feed: Feed) -> None:
+    feed.worker(2, 3, phase="backing_off", last_exit="ended by signal 9", restarts=1)
+    log_in(page, shared, "vera")
+    problem = page.locator("#live-problems li")
+    expect(problem).to_have_count(1)
+    expect(problem).to_contain_text("camera-bridge is down: ended by signal 9. It starts again by itself.")
+
+
+def test_rates_move_and_the_chart_is_full_on_arrival(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    expect(page.locator(".x-chart-note")).to_contain_text("peak")
+    points = page.locator(".x-chart-down").get_attribute("d") or ""
+    assert points.count("L") > 100
+
+    def moved(tree: dict[str, Any]) -> None:
+        tree["1"]["workers"]["1"]["portals"]["home-nas"]["down"] += 5 * 2**20
+
+    feed.run(4, moved)
+    told = page.locator("[data-total=down]").inner_text()
+    assert 4 < float(told.removesuffix(" MiB/s")) < 6, told
+    lane = lane_of(page, "home-nas")
+    assert lane.locator(".x-edge .x-down").nth(2).evaluate("path => parseFloat(path.style.strokeWidth)") > 4
+    assert lane_of(page, "camera").locator(".x-edge-broken").count() == 2
+
+
+def test_what_is_not_heard_of_is_grey_with_its_age(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    expect(page.locator(".x-maplane").first).to_be_visible()
+    feed.tree["1"]["connected"] = False
+    feed.tree["1"]["seen"] = time.time() - 40
+    feed.tick()
+    expect(page.locator("#live-problems")).to_contain_text("local is not connected for 40 s")
+    lane = lane_of(page, "home-nas")
+    expect(lane).to_have_class(re.compile("x-stale"))
+    expect(lane.locator(".x-lane-age")).to_contain_text(re.compile(r"as of 4\d s ago"))
+
+
+def test_a_lost_connection_is_said_and_comes_back(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    expect(page.locator(".x-maplane").first).to_be_visible()
+    assert {"ack": 1} in feed.heard
+    page.evaluate(NO_CONNECTIONS)
+    feed.close()
+    expect(page.locator(".x-gone")).to_be_visible()
+    expect(page.locator(".x-gone")).to_contain_text("Connection to the panel lost, trying again")
+    expect(page.locator(".x-gone")).to_be_hidden()
+    assert len(feed.sockets) == 2
+
+
+def test_keys_filter_and_what_is_beside_the_map(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    expect(page.locator(".x-maplane")).to_have_count(4)
+    page.keyboard.press("/")
+    page.keyboard.type("192.168.1.10")
+    expect(page.locator(".x-maplane")).to_have_count(1)
+    page.fill("#map-filter", "")
+    page.locator("#map-filter").blur()
+    page.keyboard.press("?")
+    expect(page.locator("dialog[open]")).to_contain_text("overview")
+    page.keyboard.press("Escape")
+    page.click(".x-maplane:has-text('home-nas') [data-part=carriers]")
+    beside = page.locator("#live-detail")
+    expect(beside).to_contain_text("Carriers of home-nas")
+    expect(beside).to_contain_text("198.51.100.7:51022, active, 24 ms, 3 sessions")
+    page.keyboard.press("Escape")
+    expect(beside).to_be_hidden()
+    page.click(".x-maplane:has-text('home-nas') .x-lane-name")
+    page.wait_for_url(f"{shared.url}{TUNNEL}")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_url(f"{shared.url}{OVERVIEW}")
+
+
+def test_many_tunnels_fold_and_broken_ones_do_not(page: Page, new_panel: Panel) -> None:
+    new_panel.add_people(MANY)
+    feed = Feed(page)
+    feed.node(1)
+    for number in range(40):
+        feed.worker(1, number + 1)["portals"] = {f"far-{number}": feed.portal(1)}
+    feed.tree["1"]["workers"]["7"]["portals"]["far-6"] = feed.portal(0)
+    log_in(page, new_panel, "vera")
+    expect(page.locator(".x-maplane")).to_have_count(1)
+    expect(page.locator(".x-maplane")).to_contain_text("far-6: no bridge for")
+    head = page.locator(".x-group-head")
+    expect(head).to_contain_text("39 of 40 tunnels up, 1 broken")
+    head.click()
+    expect(page.locator(".x-maplane")).to_have_count(40)
+    page.fill("#map-filter", "far-12")
+    expect(page.locator(".x-maplane")).to_have_count(1)
+
+
+def rows_of(page: Page) -> list[str]:
+    found: list[str] = page.locator(".x-vt-row").evaluate_all(
+        "rows => rows.sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map(row => row.querySelector('.x-vt-source').innerText)")
+    return found
+
+
+def test_five_thousand_sessions_are_a_light_page(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "olaf")
+    page.goto(f"{shared.url}{TUNNEL}")
+    expect(page.locator("#live-carriers tbody tr")).to_have_count(2)
+    assert feed.watched == {"sessions": {"instance": 1, "tunnel": "home-nas", "kind": "portal"}}
+    feed.send(feed.sessions(1, "home-nas", 5000))
+    expect(page.locator("#live-sessions")).to_contain_text("5,000 sessions")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy() -> float:
+        return next(one["value"] for one in devtools.send("Performance.getMetrics")["metrics"] if one["name"] == "TaskDuration")
+
+    before = busy()
+    for _ in range(3):
+        feed.send(feed.sessions(1, "home-nas", 5000))
+        page.wait_for_timeout(1000)
+    each_s = (busy() - before) / 3
+    print(f"{each_s * 1000:.0f} ms of the page's thread for a message about 5,000 sessions")  # noqa: T201 - a figure for docs
+    assert each_s < MAX_CPU_S
+    before = busy()
+    for _ in range(20):
+        page.locator(".x-vt-scroll").evaluate("place => { place.scrollTop += 4000; }")
+        page.wait_for_timeout(16)
+    assert busy() - before < 1
+    assert 5 < page.locator(".x-vt-row").count() < MAX_ROWS
+    page.fill("#live-sessions [data-filter]", "site-7.example 203.0.113.9")
+    expect(page.locator("#live-sessions")).to_contain_text(re.compile(r"\d+ of 5,000 sessions"))
+
+
+def test_rows_hold_still_under_the_pointer(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "olaf")
+    page.goto(f"{shared.url}{TUNNEL}")
+    message = feed.sessions(1, "home-nas", 6)
+    feed.send(message)
+    expect(page.locator(".x-vt-row")).to_have_count(6)
+    page.click(".x-vt-head button:has-text('source')")
+    before = rows_of(page)
+    assert before == sorted(before)
+    page.hover(".x-vt-row >> nth=2")
+    gone = message["sessions"].pop(0)
+    message["sessions"].insert(0, {**gone, "id": "9/9/9", "source": "100.64.0.1:1"})
+    feed.send(message)
+    expect(page.locator(".x-vt-gone")).to_have_count(1)
+    assert rows_of(page)[:6] == before
+    page.mouse.move(5, 5)
+    expect(page.locator(".x-vt-gone")).to_have_count(0)
+    assert rows_of(page)[0].startswith("100.64.0.1:1")
+
+
+def test_closing_says_what_is_cut_and_asks_for_it(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "olaf")
+    asked: list[Any] = []
+    page.route("**/api/v1/instances/1/ask/", lambda route: (asked.append(route.request.post_data_json), route.fulfill(
+        json={"closed": 2})))
+    page.goto(f"{shared.url}{TUNNEL}")
+    feed.send(feed.sessions(1, "home-nas", 8))
+    page.click(".x-vt-head button:has-text('source')")
+    page.click(".x-vt-row:has-text('192.0.2.77') >> nth=0 >> text=Close…")
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("192.0.2.77 has 2 sessions on this tunnel, to 192.168.1.10:80/tcp")
+    dialog.locator("text=Close this session").click()
+    expect(page.locator(".x-toasts")).to_contain_text("2 sessions closed")
+    page.click(".x-vt-row:has-text('192.0.2.77') >> nth=0 >> text=Close…")
+    dialog.locator("text=Close all 2 of").click()
+    page.click(".x-vt-row:has-text('192.0.2.77') >> nth=0 >> text=Close…")
+    dialog.locator("select").select_option("600")
+    dialog.locator("button:has-text('Block')").click()
+    expect(page.locator(".x-toasts")).to_contain_text("192.0.2.77 is blocked")
+    assert [one["what"] for one in asked] == ["close", "close", "block"]
+    assert len(asked[0]["arguments"]["ids"]) == 1
+    assert asked[1]["arguments"] == {"tunnel": "home-nas", "source": "192.0.2.77"}
+    assert asked[2]["arguments"] == {"source": "192.0.2.77", "seconds": 600}
+
+
+def test_a_viewer_has_nothing_to_close_or_to_confirm(page: Page, shared: Panel, feed: Feed) -> None:
+    soon = time.time() + 60
+    feed.tree["1"]["workers"]["1"] |= {"pending": 2, "confirm_until": soon, "blocked": {"192.0.2.1": soon}}
+    log_in(page, shared, "vera")
+    page.goto(f"{shared.url}{TUNNEL}")
+    feed.send(feed.sessions(1, "home-nas", 3))
+    expect(page.locator(".x-vt-row")).to_have_count(3)
+    expect(page.locator("#live-blocked")).to_contain_text("192.0.2.1")
+    assert page.locator("#live-sessions button:has-text('Close')").count() == 0
+    assert page.locator("#live-blocked button").count() == 0
+    page.goto(f"{shared.url}/admin/dashboard/instance/1/change/")
+    expect(page.locator("#live-process")).to_contain_text("Revision 2 is on probation")
+    assert page.locator("#live-process button").count() == 0
+
+
+def test_a_revision_on_probation_is_kept_from_the_page(page: Page, shared: Panel, feed: Feed) -> None:
+    feed.tree["1"]["workers"]["1"] |= {"pending": 2, "confirm_until": time.time() + 60}
+    asked: list[Any] = []
+    log_in(page, shared, "olaf")
+    page.route("**/api/v1/instances/1/confirm/", lambda route: (
+        asked.append(route.request.post_data_json), route.fulfill(json={})))
+    page.goto(f"{shared.url}/admin/dashboard/instance/1/change/")
+    expect(page.locator("#live-process")).to_contain_text(re.compile(r"goes back by itself in \d+ s"))
+    page.click("text=Keep it")
+    expect(page.locator(".x-toasts")).to_contain_text("Revision 2 stays")
+    assert asked == [{"number": 2}]
+
+
+STEPS = [
+    {"name": "worker", "title": "Worker", "outcome": "ok", "seen": "runs", "ms": 1.5, "side": "portal"},
+    {"name": "tcp", "title": "Connection to the portal", "outcome": "failed", "seen": "refused",
+     "cause": "Nothing listens there.", "remedy": "Open port 10250.", "ms": 1200.0, "side": "bridge"},
+    {"name": "tls", "title": "TLS", "outcome": "skipped", "seen": "there is no connection", "side": "bridge"},
+]
+
+
+def test_a_diagnosis_opens_what_failed_first_and_can_be_copied(page: Page, shared: Panel, feed: Feed) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    log_in(page, shared, "vera")
+    page.route("**/api/v1/tunnels/diagnose/", lambda route: route.fulfill(json={"steps": STEPS}))
+    page.goto(f"{shared.url}{TUNNEL}&diagnose=1")
+    shown = page.locator("#live-diagnosis")
+    expect(shown.locator("[role=status]")).to_have_text("Nothing listens there.")
+    expect(shown.locator("details[open]")).to_have_count(1)
+    expect(shown.locator("details[open]")).to_contain_text("What to do: Open port 10250.")
+    shown.locator("text=Copy as text").click()
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert "[failed] bridge: Connection to the portal: refused (1.2 s)\n    cause: Nothing listens there." in text
+
+
+def test_a_log_is_followed_filtered_and_searched(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    lines = [[time.time(), level, f"line {number} of {level}"] for number, level in enumerate(["debug", "info", "error"] * 20)]
+    page.route("**/api/v1/instances/1/ask/", lambda route: route.fulfill(json={"lines": lines}))
+    page.goto(f"{shared.url}/admin/dashboard/instance/1/log/")
+    shown = page.locator(".x-log-line:visible")
+    expect(shown).to_have_count(40)
+    page.wait_for_function("document.querySelector('.x-log').scrollTop > 0")
+    feed.send({"type": "log", "instance": 1, "lines": [[time.time(), "warning", "<b>new</b>"]]})
+    expect(shown.last).to_contain_text("<b>new</b>")
+    assert feed.watched == {"log": 1}
+    page.select_option("#log-level", "warning")
+    expect(shown).to_have_count(21)
+    page.fill("#log-search", "line 20")
+    expect(shown).to_have_count(1)
+
+
+@pytest.mark.parametrize("path", [OVERVIEW, TUNNEL, "/admin/dashboard/instance/1/change/", "/admin/dashboard/instance/1/log/"])
+def test_pages_are_useful_on_a_phone_and_stand_still_where_asked(browser: Browser, shared: Panel, path: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 780}, reduced_motion="reduce", color_scheme="dark")
+    page = context.new_page()
+    feed = Feed(page)
+    feed.node(1)
+    feed.worker(1, 1)["portals"] = {"home-nas": feed.portal(2)}
+    try:
+        log_in(page, shared, "olaf")
+        page.goto(f"{shared.url}{path}")
+        feed.send(feed.sessions(1, "home-nas", 30))
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        if path == OVERVIEW:
+            assert page.locator(".x-strand").first.evaluate("strand => getComputedStyle(strand).animationName") == "none"
+    finally:
+        context.close()
