@@ -167,7 +167,8 @@ class Link:
 
     async def _next(self, socket: ClientConnection) -> FromPanel | None:
         """The next message; None for one that a newer panel may say. Raises: TimeoutError, ConnectionClosed, PeerError."""
-        text = await asyncio.wait_for(socket.recv(), SILENCE_S)
+        async with asyncio.timeout(SILENCE_S):      # wait_for of Python 3.11 may swallow that we are cancelled
+            text = await socket.recv()
         try:
             return from_panel.validate_json(text)
         except ValidationError as error:
@@ -206,7 +207,8 @@ class Link:
                 for message in outbox.next():
                     await self._send(socket, message)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(outbox.woken.wait(), outbox.due_in_s)
+                    async with asyncio.timeout(outbox.due_in_s):
+                        await outbox.woken.wait()
 
     async def _send(self, socket: ClientConnection, message: BaseModel) -> None:
         """Returns when the socket has room again."""

@@ -164,7 +164,8 @@ class Supervisor:
             self._poked.set()
             self.begin(target)
             try:
-                done = await asyncio.wait_for(self._answer, START_S + RUN_S)
+                async with asyncio.timeout(START_S + RUN_S):
+                    done = await self._answer
             except TimeoutError:
                 done = Done(id=0, problems=[Complaint(text=f"the worker did not start: {self.last_exit or 'it is slow'}")])
             finally:
@@ -238,7 +239,8 @@ class Supervisor:
                 await self._poked.wait()
             else:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._poked.wait(), self._backoff.next_s())
+                    async with asyncio.timeout(self._backoff.next_s()):
+                        await self._poked.wait()
             self.restarts += 1
 
     async def _live_once(self) -> bool:
@@ -345,7 +347,8 @@ class Supervisor:
         """Return when `process` has ended, or end it when it is not well."""
         while not process.ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.ended.wait(), ALIVE_EVERY_S)
+                async with asyncio.timeout(ALIVE_EVERY_S):
+                    await process.ended.wait()
                 return
             if self._connection is None or self._is_ending:
                 continue
@@ -408,7 +411,8 @@ class Supervisor:
     async def _await_end(self, process: WorkerProcess, limit_s: float) -> None:
         """Kills nothing but a worker that refused its document and does not end."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.ended.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await process.ended.wait()
             return
         if not self._is_ending:
             process.signal(signal.SIGKILL)

@@ -50,7 +50,8 @@ class WorkerConnection(asyncio.Protocol):
     async def hello(self) -> Hello:
         """Raises: LinkDown, it ended or is silent."""
         try:
-            return await asyncio.wait_for(asyncio.shield(self._hello), HELLO_S)
+            async with asyncio.timeout(HELLO_S):
+                return await asyncio.shield(self._hello)
         except TimeoutError:
             raise LinkDown(f"the worker said nothing for {HELLO_S:g} s") from None
 
@@ -60,10 +61,12 @@ class WorkerConnection(asyncio.Protocol):
             raise LinkDown("the worker is gone")
         self._last_id += 1
         id_ = self._last_id
-        answer = self._asked[id_] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._asked[id_] = answer
         try:
             self.send(make(id_))
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError:
             raise LinkDown(f"the worker did not answer within {timeout_s:g} s") from None
         finally:

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proxycore.agent.outbox import MAX_EVENTS, MAX_LOG_LINES, MAX_MESSAGES, PING_EVERY_S, STATE_EVERY_S, TRAFFIC_AGAIN_S, Outbox
+from proxycore.messages.events import Event, Kind
+from proxycore.messages.link import Answer, Traffic
+from proxycore.messages.patch import merge
+
+
+class Node:
+    """What an Outbox asks, and the panel at its other end."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.state: dict[str, Any] = {"host": {"load": 1}}
+        self.buckets: list[Traffic] = []
+        self.outbox = Outbox(lambda: self.state, self.waiting, clock=lambda: self.now)
+        self.tree: dict[str, Any] = {}
+
+    def waiting(self, after: int) -> list[tuple[int, Traffic]]:
+        return [(number, one) for number, one in enumerate(self.buckets, 1) if number > after][:2]
+
+    def sent(self) -> list[Any]:
+        """What goes out now; the panel puts its tree together."""
+        sent: list[Any] = list(self.outbox.next())
+        for one in sent:
+            if one.type == "state":
+                if one.is_full:
+                    self.tree = {}
+                merge(self.tree, one.patch)
+        return sent
+
+    def later(self, seconds: float) -> list[Any]:
+        self.now += seconds
+        return self.sent()
+
+
+@pytest.fixture
+def node() -> Node:
+    node = Node()
+    node.outbox.connected()
+    return node
+
+
+def kinds(sent: list[Any]) -> list[str]:
+    return [one.type for one in sent]
+
+
+def event(number: int) -> Event:
+    return Event(kind=Kind.APPLIED, at=float(number), text=str(number))
+
+
+def test_all_of_the_state_then_what_is_different_once_a_second(node: Node) -> None:
+    (full,) = node.sent()
+    assert full.is_full
+    node.state = {"host": {"load": 2}, "workers": {"1": {"phase": "running"}}}
+    assert node.later(STATE_EVERY_S / 2) == []
+    (patch,) = node.later(STATE_EVERY_S / 2)
+    assert not patch.is_full
+    assert patch.patch == node.state
+    assert node.tree == node.state
+    assert node.later(STATE_EVERY_S) == []
+
+
+def test_who_was_slow_gets_the_newest_and_no_queue(node: Node) -> None:
+    node.sent()
+    for load in range(100):             # seconds in which nobody could send
+        node.now += 1
+        node.state = {"host": {"load": load}}
+    assert [one.patch for one in node.sent() if one.type == "state"] == [{"host": {"load": 99}}]
+    assert node.tree == node.state
+
+
+def test_a_state_that_changes_in_place_is_still_compared_with_what_was_sent(node: Node) -> None:
+    node.state = {"workers": {"1": {"outbounds": {"out": {"up": 1}}}}}
+    node.sent()
+    node.state["workers"]["1"]["outbounds"]["out"]["up"] = 2
+    (patch,) = node.later(STATE_EVERY_S)
+    assert patch.patch == {"workers": {"1": {"outbounds": {"out": {"up": 2}}}}}
+
+
+def test_a_new_connection_gets_all_again_and_no_answers_of_the_old_one(node: Node) -> None:
+    node.sent()
+    node.outbox.tell(Answer(id="1"))
+    node.outbox.happened(event(1))
+    node.outbox.connected()
+    assert kinds(node.sent()) == ["events", "state"]
+
+
+def test_answers_come_before_all_else_and_are_bounded(node: Node) -> None:
+    for number in range(MAX_MESSAGES + 10):
+        node.outbox.tell(Answer(id=str(number)))
+    sent = node.sent()
+    assert kinds(sent) == ["answer"] * MAX_MESSAGES + ["state"]
+
+
+def test_events_wait_for_the_panel_and_those_that_were_dropped_are_counted(node: Node) -> None:
+    for number in range(MAX_EVENTS + 7):
+        node.outbox.happened(event(number))
+    got = [one for message in node.sent() if message.type == "events" for one in message.events]
+    assert (got[0].kind, got[0].count) == (Kind.EVENTS_LOST, 7)
+    assert [one.text for one in got[1:]] == [str(number) for number in range(7, MAX_EVENTS + 7)]
+    assert kinds(node.later(STATE_EVERY_S)) == []
+
+
+def test_lines_that_are_watched_go_with_the_state_and_the_newest_are_shown(node: Node) -> None:
+    node.sent()
+    node.outbox.logged(1, [(float(n), "info", str(n)) for n in range(MAX_LOG_LINES + 5)])
+    node.outbox.logged(2, [(1.0, "info", "x")])
+    one, two = node.later(STATE_EVERY_S)
+    assert (one.instance, len(one.lines), one.lines[0][2]) == (1, MAX_LOG_LINES, "5")
+    assert (two.instance, two.lines) == (2, [(1.0, "info", "x")])
+
+
+def test_traffic_is_sent_a_few_at_a_time_and_again_when_no_answer_comes(node: Node) -> None:
+    node.buckets = [Traffic(boot="b", seq=n, at=n * 10, moved=[]) for n in range(1, 6)]
+    assert kinds(node.sent()) == ["state", "traffic", "traffic"]
+    assert node.later(1) == []
+    node.outbox.traffic_kept("b", 1)
+    assert node.later(1) == []
+    node.outbox.traffic_kept("b", 2)
+    assert [one.seq for one in node.later(1)] == [3, 4]
+    again = node.later(TRAFFIC_AGAIN_S)
+    assert [one.seq for one in again if one.type == "traffic"] == [1, 2]       # the spool has taken out what was kept
+
+
+def test_silence_is_broken_by_a_ping(node: Node) -> None:
+    node.sent()
+    assert node.later(PING_EVERY_S - 1) == []
+    assert kinds(node.later(1)) == ["ping"]
+    assert node.later(PING_EVERY_S - 1) == []
+
+
+def test_it_says_when_to_ask_again(node: Node) -> None:
+    node.sent()
+    assert node.outbox.due_in_s == STATE_EVERY_S
+    assert not node.outbox.woken.is_set()
+    node.outbox.happened(event(1))
+    assert node.outbox.woken.is_set()
