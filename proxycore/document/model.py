@@ -16,7 +16,7 @@ from proxycore.document.outbound import Mux
 from proxycore.document.places import parse_path
 from proxycore.document.problems import Problem
 from proxycore.document.report import Report
-from proxycore.document.reverse import Dialect
+from proxycore.document.reverse import Dialect, PickingShape
 from proxycore.document.stream_settings import PLAIN, StreamSettings
 from proxycore.net.resolve import Strategy
 from proxycore.net.unix import UnixAddress
@@ -70,6 +70,7 @@ class Bridge:
     path: str
     tag: str
     domain: str
+    stall_timeout_s: int        # 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Portal:
     tag: str
     domain: str
     dialect: Dialect
+    picking: PickingShape
+    stall_timeout_s: int        # 0: never
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,37 @@ def _filled(value: str) -> str:
     return value
 
 
+Seconds: TypeAlias = Annotated[int, Field(ge=0, le=3600)]
+"""0: never, or not at all."""
+
+
 class BridgeShape(Shape):
+    """`stallTimeout` is ours; other cores ignore the key."""
+
     tag: Annotated[str, AfterValidator(_filled)]
     domain: Annotated[str, AfterValidator(_filled)]
+    stall_timeout: Seconds = 10
+
+
+class PickingShape(Shape):
+    """How a portal shares sessions out among several bridges, which it tells apart by the e-mail of their credentials."""
+
+    policy: Literal["leastLoad", "weighted", "sticky", "primaryBackup"] = "leastLoad"
+    weights: dict[str, Annotated[float, Field(gt=0, le=1000, strict=False)]] = Field(default_factory=dict)
+    primary: list[str] = Field(default_factory=list)
+    slow_start: Seconds = 10
+    eject_after: Annotated[int, Field(ge=0, le=1000)] = 5
+    eject_for: Seconds = 30
 
 
 class PortalShape(Shape):
-    """`dialect` is ours; other cores ignore the key."""
+    """`dialect`, `picking` and `stallTimeout` are ours; other cores ignore the keys."""
 
     tag: Annotated[str, AfterValidator(_filled)]
     domain: Annotated[str, AfterValidator(_filled)]
     dialect: Dialect = "auto"
+    picking: PickingShape = Field(default_factory=PickingShape)
+    stall_timeout: Seconds = 10
 
 
 class ReverseShape(Shape):

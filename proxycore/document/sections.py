@@ -173,12 +173,13 @@ class SectionReader:
             loc: Loc = ("reverse", "bridges", number)
             bridge = self._read(BridgeShape, entry, loc)
             if bridge is not None:
-                found.bridges[number] = Bridge(render_path(loc), bridge.tag, bridge.domain)
+                found.bridges[number] = Bridge(render_path(loc), bridge.tag, bridge.domain, bridge.stall_timeout)
         for number, entry in enumerate(shape.portals):
             loc = ("reverse", "portals", number)
             portal = self._read(PortalShape, entry, loc)
             if portal is not None:
-                found.portals[number] = Portal(render_path(loc), portal.tag, portal.domain, portal.dialect)
+                found.portals[number] = Portal(
+                    render_path(loc), portal.tag, portal.domain, portal.dialect, portal.picking, portal.stall_timeout)
 
     def _policy(self, found: Sections) -> None:
         from proxycore.document.policy import PolicyShape, StatsShape, counts_anything, policy_values

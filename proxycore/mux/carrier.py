@@ -77,8 +77,8 @@ class Carrier(Stream):
         "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_scheduled", "_is_stalled", "_loop",
         "_packet_room", "_refused", "_slow", "_turn",
         "account", "blocked_at", "counted_received", "counted_sent", "ended", "error", "extension", "is_client",
-        "max_packet_bytes", "now", "on_congested", "on_ended", "on_probed", "opened", "received", "rtt_s", "sent", "sessions",
-        "stalled_at", "waiting_bytes", "wheel",
+        "max_packet_bytes", "now", "on_congested", "on_ended", "on_outcome", "on_probed", "opened",
+        "received", "rtt_s", "sent", "sessions", "stalled_at", "waiting_bytes", "wheel",
     )
     counted_received: int           # the account's
     counted_sent: int
@@ -101,6 +101,7 @@ class Carrier(Stream):
         self.blocked_at: float | None = None    # loop time since when it takes nothing
         self.stalled_at: float | None = None    # ... since when it is not read, because of slow readers
         self.on_congested: Callable[[Carrier], None] | None = None      # either has begun
+        self.on_outcome: Callable[[bool], None] | None = None       # a session was ended by the other side; False: it failed
         self.on_probed: Callable[[], None] | None = None                # the other side answered `probe`
         self.now = loop.time
         self.waiting_bytes = 0          # for slow readers of all sessions
@@ -141,6 +142,8 @@ class Carrier(Stream):
         if not self._blocked:
             self._blocked = True
             self.blocked_at = self.now()
+            if self.on_congested is not None:
+                self.on_congested(self)
             self._packet_room = PACKET_BACKLOG_BYTES
             self._answer_room = ANSWER_BACKLOG_BYTES
             self._frame_room = FRAME_BACKLOG_BYTES
@@ -285,6 +288,16 @@ class Carrier(Stream):
             if self.on_congested is not None:
                 self.on_congested(self)
 
+    def slow_sessions(self) -> list[MuxSession]:
+        """Those whose readers keep the carrier from being read."""
+        waiting = [session for session in self.sessions.values() if isinstance(session, MuxSession) and session.rx_bytes]
+        return list(self._slow) or sorted(waiting, key=lambda session: -session.rx_bytes)[:1]
+
+    def biggest_sender(self) -> list[MuxSession]:
+        """The session that has sent most of those that could not send all, if there is one."""
+        waiting = [session for session in self.sessions.values() if isinstance(session, MuxSession) and session.tx is not None]
+        return sorted(waiting, key=lambda session: -session.sent)[:1]
+
     # frames that came
 
     def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> codec.Receiver | None:
@@ -302,6 +315,8 @@ class Carrier(Stream):
         if status == codec.END:
             session = self.sessions.pop(session_id, None)
             if session is not None:
+                if self.on_outcome is not None:
+                    self.on_outcome(session.received > 0 or not option & codec.OPTION_ERROR)
                 session.remote_end()
             elif not session_id and self.on_probed is not None:
                 self.on_probed()

@@ -49,7 +49,7 @@ class Overloaded(LinkDown):
 class Extension:
     """The extension's state on one carrier, from when it was agreed on."""
 
-    __slots__ = ("_carrier", "can_send", "initial_in", "initial_out", "nonce", "on_forget", "on_pong")
+    __slots__ = ("_carrier", "can_send", "initial_in", "initial_out", "nonce", "on_forget", "on_pong", "on_understood")
 
     def __init__(self, carrier: Carrier, nonce: int, initial_out: int, *, can_send: bool) -> None:
         """`nonce` names the carrier; `initial_out` is the window that the other side stated. `can_send`: the other side is known
@@ -59,6 +59,7 @@ class Extension:
         self.initial_in = INITIAL_WINDOW_BYTES
         self.initial_out = initial_out
         self.can_send = can_send
+        self.on_understood: Callable[[], None] | None = None    # `can_send` has become true
         self.on_forget: Callable[[int], None] | None = None
         self.on_pong: Callable[[int], None] | None = None
 
@@ -117,9 +118,16 @@ class Extension:
         handler = _HANDLERS.get(status)
         if handler is None:
             return False
-        self.can_send = True
+        self.understood()
         handler(self, session_id, extra)
         return True
+
+    def understood(self) -> None:
+        """The other side has used the extension, so it knows that we do."""
+        if not self.can_send:
+            self.can_send = True
+            if self.on_understood is not None:
+                self.on_understood()
 
     def _on_credit(self, session_id: int, extra: Buffer) -> None:
         size = codec.decode_credit(extra)
@@ -133,11 +141,15 @@ class Extension:
     def _on_finish(self, session_id: int, extra: Buffer) -> None:
         session = self._credited(session_id)
         if session is not None:
+            if self._carrier.on_outcome is not None:
+                self._carrier.on_outcome(True)
             session.remote_finish()
 
     def _on_reset(self, session_id: int, extra: Buffer) -> None:
         session = self._carrier.sessions.pop(session_id, None)
         if session is not None:
+            if self._carrier.on_outcome is not None:
+                self._carrier.on_outcome(session.received > 0)
             session.remote_reset(LinkDown(codec.decode_reset(extra).text))
 
     def _on_ping(self, session_id: int, extra: Buffer) -> None:

@@ -43,7 +43,7 @@ class MuxServer(Carrier):
         destination, optional = codec.decode_new(extra)
         extension = self.extension if option & OPTION_CREDITED else None
         if extension is not None:
-            extension.can_send = True
+            extension.understood()
         self.addresses = codec.decode_addresses(optional) if self._reads_addresses or extension is not None else None
         replaced = self.sessions.pop(session_id, None)
         if replaced is not None:

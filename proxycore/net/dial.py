@@ -15,6 +15,7 @@ from proxycore import tasks
 from proxycore.destination import Destination, IPAddress, ip_text
 from proxycore.errors import DialError
 from proxycore.net import liveness
+from proxycore.net.avoided import Avoided
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import Poller
 from proxycore.net.resolve import Resolve, Strategy, resolve
@@ -82,7 +83,8 @@ OnUnreached: TypeAlias = Callable[[SocketStream, Destination, DialError], None]
 class Dialer:
     """Makes connecting streams. `is_carrier`: they lead to another core."""
 
-    __slots__ = ("_account", "_census", "_is_carrier", "_limits", "_on_unreached", "_options", "_poller", "_resolve", "_wheel")
+    __slots__ = ("_account", "_census", "_is_carrier", "_limits", "_on_unreached", "_options", "_poller", "_resolve", "_wheel",
+                 "avoided")
 
     def __init__(
         self,
@@ -106,6 +108,7 @@ class Dialer:
         self._wheel = wheel
         self._census = census
         self._is_carrier = is_carrier
+        self.avoided = Avoided(poller.time)
 
     def dial(
         self, destination: Destination, strategy: Strategy = Strategy.AS_IS, *, resolve: Resolve | None = None
@@ -114,8 +117,8 @@ class Dialer:
         `resolve`: asked in place of the usual resolver."""
         stream = SocketStream(self._poller, self._wheel, self._census, None, self._limits, self._account)
         race = _Race(
-            self._poller.loop, stream, destination, wheel=self._wheel, is_carrier=self._is_carrier, options=self._options,
-            on_unreached=self._on_unreached,
+            self._poller.loop, stream, destination, wheel=self._wheel, options=self._options, on_unreached=self._on_unreached,
+            avoided=self.avoided if self._is_carrier else None,
         )
         if isinstance(destination.host, str):
             tasks.spawn(f"dial {destination}", self._dial_name(race, destination.host, strategy, resolve))
@@ -138,7 +141,7 @@ class Dialer:
         except DialError as error:
             race.fail(error)
         else:
-            race.start(addresses)
+            race.start(self.avoided.order(addresses) if self._is_carrier else addresses)
 
 
 def _connect_unix(stream: SocketStream, name: str) -> None:
@@ -155,7 +158,7 @@ def _connect_unix(stream: SocketStream, name: str) -> None:
 class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
-    __slots__ = ("_addresses", "_attempts", "_deadline", "_destination", "_error", "_is_carrier", "_loop", "_next",
+    __slots__ = ("_addresses", "_attempts", "_avoided", "_deadline", "_destination", "_error", "_loop", "_next",
                  "_on_unreached", "_options", "_timer", "_wheel", "stream")
 
     def __init__(
@@ -165,7 +168,7 @@ class _Race:
         destination: Destination,
         *,
         wheel: Wheel,
-        is_carrier: bool,
+        avoided: Avoided | None,
         options: DialOptions | None,
         on_unreached: OnUnreached | None,
     ) -> None:
@@ -175,7 +178,7 @@ class _Race:
         self.stream = stream
         self._loop = loop
         self._destination = destination
-        self._is_carrier = is_carrier
+        self._avoided = avoided     # of a dialler of carriers
         self._addresses: Sequence[IPAddress] = ()
         self._next = 0
         self._attempts: list[socket.socket] = []
@@ -277,14 +280,17 @@ class _Race:
     def _won(self, sock: socket.socket) -> None:
         self._drop()
         tune(sock)
-        if self._is_carrier:
+        if self._avoided is not None:
             tune_carrier(sock)
         if self._options is not None:
             with contextlib.suppress(OSError):      # they were possible before it connected
                 self._options.apply(sock)
         self.stream.connected(sock)
-        if self._is_carrier:
+        if self._avoided is not None:
             liveness.watch(self.stream, self._wheel)
+            address = self.stream.remote_address
+            if address is not None:
+                self._avoided.connected(address[0].partition("%")[0], self.stream)
 
     def _drop(self) -> None:
         self._stop_timer()

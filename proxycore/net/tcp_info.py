@@ -12,6 +12,7 @@ _UNACKED = Struct("=24xI")              # tcpi_unacked, segments
 _LAST_ACK = Struct("=56xI")             # tcpi_last_ack_recv, ms
 _RTT = Struct("=68xI")                  # tcpi_rtt, smoothed, µs
 _TOTAL_RETRANS = Struct("=100xI")       # tcpi_total_retrans, segments
+_ACKED = Struct("=120xQ")               # tcpi_bytes_acked; from Linux 4.1
 _SEGS_OUT = Struct("=136xI")            # tcpi_segs_out, retransmitted ones included; from Linux 4.2
 
 
@@ -19,6 +20,7 @@ class TcpInfo(NamedTuple):
     rtt_ms: float
     retransmitted: int          # segments since it connected
     sent: int                   # the same, those sent again included
+    acked: int                  # bytes that the far end has acknowledged
     silent_ms: int              # since the last acknowledgement, where something waits for one; else 0
 
 
@@ -34,4 +36,4 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
         return None
     (rtt_us,), (retransmitted,), (sent,) = _RTT.unpack_from(info), _TOTAL_RETRANS.unpack_from(info), _SEGS_OUT.unpack_from(info)
     silent_ms = int(_LAST_ACK.unpack_from(info)[0]) if _UNACKED.unpack_from(info)[0] else 0
-    return TcpInfo(rtt_us / 1000, retransmitted, sent, silent_ms)
+    return TcpInfo(rtt_us / 1000, retransmitted, sent, int(_ACKED.unpack_from(info)[0]), silent_ms)

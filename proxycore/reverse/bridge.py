@@ -29,6 +29,7 @@ from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
 from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
 from proxycore.reverse.health import Health
+from proxycore.reverse.stalls import STALL_S, Stalls, is_held_up
 from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
@@ -44,10 +45,17 @@ MAX_CARRIERS = 256
 RETRY_FIRST_S, RETRY_MOST_S, RETRY_GROWTH, RETRY_JITTER = 0.25, 4.0, 2.0, 0.3
 """Pauses between attempts: at once, then from the first to the most, each changed by up to the jitter's share."""
 
+MAX_HELD_UP = 4
+"""Carriers that are opened because all are held up, the first included."""
+
 UP_WITHIN_S = 3.0
 """An attempt that has led to nothing by then is no reason to wait: another is made beside it, at most MAX_ATTEMPTS at once."""
 
 MAX_ATTEMPTS = 4
+
+SOON_S, SOON_MOST_S = 20.0, 1.0
+"""For so long after a carrier was lost, no pause before a portal that cannot be reached is longer than the second: it may be
+starting, or the network changing."""
 
 STEADY_S = 2.0
 """A carrier that lived shorter does not end the back-off: a portal that greets and hangs up would be dialled without pause."""
@@ -112,7 +120,8 @@ class BridgeLink:
         self.is_active = True       # from the moment it is made, as in the cores
         self.is_outdated = False    # the bridge's carriers are made another way now
         self.opened_before = 0      # sessions ever opened, when the last tick looked at it
-        self.health = Health(self.carrier, self._on_health)
+        self.health = Health(self.carrier, self._on_health, is_dialled=True)
+        bridge.stalls.watch(self.carrier, lambda: bridge.on_held_up(self))
         self.wheel_slot = -1
 
     @property
@@ -162,6 +171,7 @@ class BridgeLink:
         if offer is None or offer.is_answer or self.has_extension:
             return b""
         self.carrier.extension = CarrierExtension(self.carrier, offer.nonce, offer.window, can_send=False)
+        self.carrier.extension.on_understood = lambda: self._bridge.tell_lost(self)
         self.carrier.max_packet_bytes = MAX_PACKET_BYTES        # (the portal is one of ours, and takes them)
         self.health.attend()
         answer = Extension(VERSION, offer.nonce, INITIAL_WINDOW_BYTES, is_answer=True)
@@ -243,8 +253,9 @@ class Bridge:
         self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel, *,
         user: str = "", level: int = 0, open_carrier: OpenCarrier | None = None,
         account: Account | None = None, policy: Policy | None = None, news: News | None = None,
+        stall_s: float = STALL_S,
     ) -> None:
-        """`user` and `level` are those of the sessions that come through.
+        """`stall_s`: as in stalls.py. `user` and `level` are those of the sessions that come through.
 
         `open_carrier` dials without the router; such a bridge is told who the visitors are. Source: Xray-core
         proxy/vless/outbound/outbound.go.
@@ -260,7 +271,10 @@ class Bridge:
         self.links: list[BridgeLink] = []       # all that are not ended, drained ones included
         self._loop = loop
         self._wheel = wheel
+        self.stalls = Stalls(f"bridge {tag}", loop, self._news, stall_s)
         self._random = random.Random()
+        self._lost: list[int] = []              # names of carriers that the portal may still count on
+        self._lost_at = -SOON_S                 # loop time, s: when a carrier was last lost that had been up
         self._retry_s = 0.0                     # the pause before the next attempt
         self._retry: asyncio.TimerHandle | None = None
         self.failures = 0                       # attempts since a carrier was last up
@@ -331,6 +345,8 @@ class Bridge:
         for link in [link for link in self.links if link.is_outdated or self.is_retired]:
             if not link.is_active and link.is_idle:
                 link.carrier.close()
+        for link in tuple(self.links):
+            self.stalls.look(link.carrier, link.health)
         if self._is_stopped:
             return
         active = self.active
@@ -377,6 +393,20 @@ class Bridge:
             self._retry_s = 0.0
             self._reconnect()
 
+    def tell_lost(self, link: BridgeLink) -> None:
+        """Carriers that are lost to us may still look well to the portal: say on `link` which they are."""
+        extension = link.carrier.extension
+        if extension is not None:
+            while self._lost and extension.forget(self._lost[0]):
+                del self._lost[0]
+
+    def on_held_up(self, link: BridgeLink) -> None:
+        """Another core does not read from a carrier: open another one, unless there is one that is free."""
+        held_up = [other for other in self.active if is_held_up(other.carrier)]
+        if len(held_up) == len(self.active) < MAX_HELD_UP:
+            _log.info("bridge %s: the portal does not read from %d carriers: another is opened", self.tag, len(held_up))
+            self._open_link()
+
     def padding(self) -> bytes:
         """For a control message."""
         return self._random.randbytes(self._random.randint(control.MIN_PADDING_BYTES, control.MAX_PADDING_BYTES))
@@ -397,10 +427,15 @@ class Bridge:
         self.last_error = reason = str(link.carrier.error or "")
         if link.carrier.received:
             self.last_seen_at = now
+            self._lost_at = self._loop.time()
             if age_s >= STEADY_S:
                 self._retry_s = 0.0
+            if link.carrier.extension is not None and len(self._lost) < MAX_CARRIERS:
+                self._lost.append(link.carrier.extension.nonce)
             _log.warning("bridge %s: carrier lost after %.0f s: %s", self.tag, age_s, link.carrier.error)
         else:
+            if self._loop.time() - self._lost_at < SOON_S:
+                self._retry_s = min(self._retry_s, SOON_MOST_S)
             level = logging.WARNING if not self.failures else logging.INFO
             self.failures += 1
             _log.log(level, "bridge %s: cannot reach the portal: %s", self.tag, link.carrier.error)

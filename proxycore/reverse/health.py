@@ -2,7 +2,8 @@
 
 A peer of ours answers pings. Any other answers data for a session that does not exist with that session's End; so a byte for
 session 0, which nobody opens, is a ping too. Silence alone is no sign: a carrier is quarantined when a question waits for its
-answer and nothing at all has come since. Only one that is silent for long, or that the kernel knows to be dead, is given up.
+answer, or sent data for an acknowledgement by the other host, and nothing at all has come since. Only one that is silent for
+long, or that the kernel knows to be dead, is given up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 
 from proxycore.errors import LinkDown
 from proxycore.mux.carrier import Carrier
+from proxycore.net.local_address import is_gone
 from proxycore.net.tcp_info import TcpInfo, tcp_info
 
 LOOK_S = 1.0
@@ -36,22 +38,25 @@ class Health:
     """Of one carrier, until it has ended. `on_change` is called when a quarantine begins or is over."""
 
     __slots__ = (
-        "_answered", "_asked_at", "_carrier", "_heard_at", "_is_second_look", "_mark", "_on_change", "_token", "is_quarantined",
-        "is_unresponsive", "path", "wheel_slot",
+        "_acked", "_answered", "_asked_at", "_carrier", "_heard_at", "_is_dialled", "_is_second_look", "_mark", "_moved_at",
+        "_on_change", "_token", "is_quarantined", "is_unresponsive", "path", "wheel_slot",
     )
 
-    def __init__(self, carrier: Carrier, on_change: Callable[[], None]) -> None:
+    def __init__(self, carrier: Carrier, on_change: Callable[[], None], *, is_dialled: bool = False) -> None:
+        """`is_dialled`: it was opened from here, so it is lost if this host has lost the address that it goes out from."""
         self.is_quarantined = False
         self.is_unresponsive = False    # bytes come, but the question is not answered: something holds it up
         self.path: TcpInfo | None = None    # what the kernel knew at the last look
         self.wheel_slot = -1
+        self._is_dialled = is_dialled
         self._carrier = carrier
         self._on_change = on_change
         self._asked_at: float | None = None     # loop time, s
         self._token = 0
         self._answered = 0              # answers
         self._mark = carrier.received
-        self._heard_at = carrier.now()
+        self._heard_at = self._moved_at = carrier.now()
+        self._acked = 0
         self._is_second_look = False
         carrier.on_probed = self._on_answer
         carrier.wheel.watch(self, LOOK_S)
@@ -60,6 +65,11 @@ class Health:
     def loss(self) -> float | None:
         """Share of what was sent that had to be sent again."""
         return self.path.retransmitted / self.path.sent if self.path is not None and self.path.sent else None
+
+    def stuck_s(self) -> float:
+        """How long the carrier has taken nothing of what waits for it, as far as the kernel tells."""
+        carrier = self._carrier
+        return 0.0 if carrier.blocked_at is None else carrier.now() - max(carrier.blocked_at, self._moved_at)
 
     def attend(self) -> None:
         """The extension has been agreed on: its pings are used from now on. The first goes out at once."""
@@ -79,10 +89,17 @@ class Health:
             self._heard_at = now
         sock = carrier.peer.carried_by()
         self.path = None if sock is None else tcp_info(sock)
+        if sock is not None and self._is_dialled and is_gone(sock):
+            carrier.fail(LinkDown("this host has lost the address that it went out from"))
+            return None
         if carrier.rtt_s is None and self.path is not None and self.path.rtt_ms:
             carrier.rtt_s = self.path.rtt_ms / 1000
+        if self.path is not None and self.path.acked != self._acked:
+            self._acked = self.path.acked
+            self._moved_at = now
         waited_s = 0.0 if self._asked_at is None else now - self._asked_at
-        silent_s = min(waited_s, now - self._heard_at)
+        kernel_s = 0.0 if self.path is None else self.path.silent_ms / 1000
+        silent_s = min(max(waited_s, kernel_s), now - self._heard_at)
         if self._is_dead(silent_s):
             carrier.fail(LinkDown("the other side does not answer any more"))
             return None
@@ -94,9 +111,14 @@ class Health:
         if self._asked_at is not None:
             if carrier.extension is not None:
                 carrier.extension.ping(0)       # not for its answer: so that the other side hears something, whatever waits here
-        elif carrier.extension is not None or (self._is_second_look and carrier.stalled_at is None):
-            self._ask()     # (another core that we do not read from would wait with its answer, and read no more itself)
+        elif carrier.extension is not None or (self._is_second_look and not self._is_held_up):
+            self._ask()
         return LOOK_S
+
+    @property
+    def _is_held_up(self) -> bool:
+        """Another core cannot answer: it does not read, or would wait with its answer because we do not, and read no more."""
+        return self._carrier.stalled_at is not None or self._carrier.blocked_at is not None
 
     def _is_dead(self, silent_s: float) -> bool:
         if silent_s < DEAD_S or self._carrier.stalled_at is not None:       # (we may not have read its answer)

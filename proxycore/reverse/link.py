@@ -9,9 +9,7 @@ from proxycore.destination import Request
 from proxycore.mux.client import MuxClient
 from proxycore.mux.session import MuxPacketSession
 from proxycore.reverse.health import Health
-
-CONGESTED_S = 0.25
-"""A carrier that takes nothing, or is not read because of a slow reader, for so long is passed over where there is another."""
+from proxycore.reverse.stalls import is_held_up, is_stuck
 
 
 class Link:
@@ -57,9 +55,12 @@ class Link:
     @property
     def is_congested(self) -> bool:
         """Something on it holds up the rest."""
-        carrier = self.carrier
-        since = carrier.blocked_at if carrier.stalled_at is None else carrier.stalled_at
-        return self.health.is_unresponsive or (since is not None and carrier.now() - since >= CONGESTED_S)
+        return self.health.is_unresponsive or is_held_up(self.carrier)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Nothing gets through at all just now."""
+        return is_stuck(self.carrier, self.health)
 
     @property
     def rtt_s(self) -> float | None:

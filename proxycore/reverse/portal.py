@@ -29,6 +29,8 @@ from proxycore.reverse import control, dialect
 from proxycore.reverse.dialect import DialectMemory
 from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
 from proxycore.reverse.link import Link
+from proxycore.reverse.picking import Picker, Picking
+from proxycore.reverse.stalls import STALL_S, Stalls, is_held_up
 from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
 from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
@@ -94,8 +96,11 @@ class Portal(Outbound):
         account: Account | None = None,
         policy: Policy | None = None,
         news: News | None = None,
+        picking: Picking | None = None,
+        stall_s: float = STALL_S,
     ) -> None:
-        """`tells_addresses`: bridges are told who the visitor is; those of a `reverse` section would not understand it."""
+        """`tells_addresses`: bridges are told who the visitor is; those of a `reverse` section would not understand it.
+        `stall_s`: as in stalls.py."""
         self.tag = tag
         self.domain = domain
         self.links: list[Link] = []             # in the order of registration
@@ -106,6 +111,8 @@ class Portal(Outbound):
         self._account = account
         self._policy = Policy() if policy is None else policy
         self._news = News(wheel) if news is None else news
+        self.picker = Picker(picking)
+        self._stalls = Stalls(f"portal {tag}", loop, self._news, stall_s)
         self.last_source: HostPort | None = None        # where the last carrier came from
         self.last_seen_at: float | None = None          # loop time, s: when a carrier last came or went
         self.last_error = ""                            # why the last one that was lost ended
@@ -128,8 +135,8 @@ class Portal(Outbound):
                 stream.peer = NULL_STREAM
                 stream.abort(LinkDown("no portal has this domain"))
                 return
-        link = self.pick()
-        if link is not None:
+        link = self.pick(request)
+        if link is not None and (not link.is_stuck or self._is_closed):
             session = self._session(link, request)
             session.peer, stream.peer = stream, session
         elif len(self._waiting) < MAX_WAITING and not self._is_closed:
@@ -141,7 +148,7 @@ class Portal(Outbound):
             stream.abort(LinkDown("no bridge is connected"))
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:
-        link = self.pick()
+        link = self.pick(request)
         host = request.destination.host
         if link is None or host == self.domain or dialect.is_control(host):     # a client may not speak to the bridge itself
             why = Refusal.NO_CARRIER if link is None else Refusal.WRONG_DOMAIN
@@ -155,18 +162,10 @@ class Portal(Outbound):
             self._account.open(session)
         session.peer, packets.peer = packets, session
 
-    def pick(self) -> Link | None:
-        """The carrier for a new session: the least loaded of those that answer; one that is held up, or drained, only if there is
-        no other."""
-        best: Link | None = None
-        best_key = (True, True, 0)
-        for link in self.links:
-            if link.carrier.is_full or link.is_quarantined:
-                continue
-            key = (link.is_congested, link.is_draining, len(link.carrier.sessions))
-            if best is None or key < best_key:
-                best, best_key = link, key
-        return best
+    def pick(self, request: Request | None = None) -> Link | None:
+        """The carrier for a new session: the best of those that answer; one that is held up, or drained, only if there is no
+        other."""
+        return self.picker.pick(self.links, request, self._loop.time())
 
     def is_usable(self) -> bool:
         """Whether there is a carrier that takes another session."""
@@ -186,6 +185,11 @@ class Portal(Outbound):
         if not (self._tells_addresses or link.has_extension) or request.source is None or request.local is None:
             return b""
         return encode_addresses(request.destination.network, request.source, request.local)
+
+    def use(self, picking: Picking, stall_s: float) -> None:
+        """Go by other settings from now on."""
+        self.picker.use(picking)
+        self._stalls.stall_s = stall_s
 
     def close(self) -> None:
         """Open no sessions on new carriers any more; what runs goes on."""
@@ -227,7 +231,10 @@ class Portal(Outbound):
         stream.obey(CARRIER_LIMITS)
         link = Link(carrier, request, self._loop.time())
         carrier.on_ended = lambda _carrier: self._on_carrier_ended(link)
+        carrier.on_outcome = lambda is_good: self._on_outcome(link, is_good=is_good)
         link.watch(self._on_health)
+        self._stalls.watch(carrier, lambda: self._on_held_up(link))
+        self.picker.came(link.credential, self.links, self._loop.time())
         self._open_control(link, self._memory.first_guess(link.credential))
         self.links.append(link)
         self.last_source, self.last_seen_at = link.source, link.registered_at
@@ -241,8 +248,8 @@ class Portal(Outbound):
         """There may be a carrier for those that wait."""
         waiting, self._waiting = self._waiting, {}
         for stream_waiting in waiting:
-            picked = self.pick()
-            if picked is None:
+            picked = self.pick(stream_waiting.request)
+            if picked is None or picked.is_stuck:
                 self._waiting[stream_waiting] = None
             else:
                 stream_waiting.join(self._session(picked, stream_waiting.request))
@@ -314,6 +321,18 @@ class Portal(Outbound):
             _log.info("portal %s: bridge from %s answers again", self.tag, _text(link.source))
             self._serve_waiting()
 
+    def _on_held_up(self, link: Link) -> None:
+        """A slow session holds up the carrier of another core: ask for another one, unless there is."""
+        if link.is_draining or link.control is None or self._loop.time() - link.addressed_at < SETTLE_S:
+            return
+        if not any(not (other.is_draining or other.is_congested or other.is_quarantined) for other in self.links):
+            _log.info("portal %s: a slow session holds up the carrier from %s", self.tag, _text(link.source))
+            self._drain(link)
+
+    def _on_outcome(self, link: Link, *, is_good: bool) -> None:
+        if self.picker.outcome(link.credential, self._loop.time(), is_failure=not is_good):
+            _log.warning("portal %s: sessions through the bridge from %s fail: it is passed over", self.tag, _text(link.source))
+
     def on_misunderstood(self, link: Link) -> None:
         """The bridge ended the control session, or answered on it: it took it for something else."""
         if link.control is None or link.carrier.ended or link.has_extension:
@@ -338,6 +357,11 @@ class Portal(Outbound):
         """What happens every TICK_S."""
         self._ticks += 1
         for link in tuple(self.links):
+            self._stalls.look(link.carrier, link.health)
+            if link.carrier.ended:
+                continue
+            if is_held_up(link.carrier):
+                self._on_held_up(link)
             if link.is_draining:
                 self._judge_drain(link)
                 if not link.carrier.sessions and self._ticks % IDLE_CLOSE_TICKS == 0:
@@ -383,7 +407,10 @@ class Portal(Outbound):
 
     def _stopped_waiting(self, waiting: WaitingStream, *, in_vain: bool) -> None:
         self._waiting.pop(waiting, None)
-        if in_vain:
+        link = self.pick(waiting.request) if in_vain else None
+        if link is not None:        # it is held up, but it is what there is
+            waiting.join(self._session(link, waiting.request))
+        elif in_vain:
             self._news.refused(Refusal.NO_CARRIER, self.tag, waiting.request.source, "no bridge is connected")
 
 

@@ -22,7 +22,7 @@ MAX_WAITING = 1024
 
 class OnOver(Protocol):
     def __call__(self, waiting: WaitingStream, /, *, in_vain: bool) -> None:
-        """`waiting` waits no more; `in_vain`: its time is over."""
+        """`waiting` waits no more; `in_vain`: its time is over, and it is refused unless it is joined now."""
 
 
 class WaitingStream(Stream):
@@ -41,6 +41,10 @@ class WaitingStream(Stream):
         self._on_over = on_over
         wheel.watch(self, CARRIER_WAIT_S)
 
+    @property
+    def is_over(self) -> bool:
+        return self._is_over
+
     def join(self, session: Stream) -> None:
         """A carrier came: `session` takes over, with what was kept."""
         self._is_over = True
@@ -56,9 +60,10 @@ class WaitingStream(Stream):
 
     def on_watch(self) -> float | None:
         if not self._is_over:
-            self._is_over = True
             self._on_over(self, in_vain=True)
-            self.peer.abort(LinkDown("no bridge is connected"))
+            if not self._is_over:
+                self._is_over = True
+                self.peer.abort(LinkDown("no bridge is connected"))
         return None
 
     def write(self, data: Buffer) -> None:

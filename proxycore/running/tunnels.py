@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from proxycore.document import model
 from proxycore.reverse import dialect
 from proxycore.reverse.bridge import Bridge
+from proxycore.reverse.picking import Picking
 from proxycore.reverse.portal import Portal
 from proxycore.running.change import Change, Phase
 from proxycore.running.ground import Ground
@@ -31,17 +32,27 @@ def prepare_portals(
 ) -> dict[Key, RunningPortal]:
     """A portal that is replaced or removed asks its bridges for other carriers, and keeps those that it has for what runs."""
 
-    def build(entry: model.Portal, _old: RunningPortal | None) -> RunningPortal:
+    kept: list[Portal] = []
+
+    def build(entry: model.Portal, old: RunningPortal | None) -> RunningPortal:
+        picking = Picking(
+            entry.picking.policy, entry.picking.weights, entry.picking.primary, entry.picking.slow_start,
+            entry.picking.eject_after, entry.picking.eject_for)
+        if old is not None and (old.entry.domain, old.entry.dialect) == (entry.domain, entry.dialect):
+            kept.append(old.portal)         # nothing that its carriers would notice
+            change.on_commit(Phase.SWAP, old.portal.use, picking, entry.stall_timeout_s)
+            return RunningPortal(entry, old.portal)
         fixed = None if entry.dialect == "auto" else entry.dialect
         portal = Portal(
             entry.tag, entry.domain, ground.poller, ground.wheel, fixed, account=ground.stats.outbound(entry.tag),
-            policy=ground.policy, news=ground.news)
+            policy=ground.policy, picking=picking, stall_s=entry.stall_timeout_s, news=ground.news)
         change.on_undo(portal.stop)
         return RunningPortal(entry, portal)
 
     found, left = match("portals", keyed(entries), running, lambda one: one.entry, build, change.report)
     for old in left:
-        _retire(old.portal, ground, change)
+        if old.portal not in kept:
+            _retire(old.portal, ground, change)
     return found
 
 
@@ -77,7 +88,7 @@ def prepare_bridges(
     def build(entry: model.Bridge, _old: RunningBridge | None) -> RunningBridge:
         bridge = Bridge(
             entry.tag, entry.domain, ground.dispatcher, ground.poller, ground.wheel, account=ground.stats.inbound(entry.tag),
-            policy=ground.policy, news=ground.news)
+            stall_s=entry.stall_timeout_s, policy=ground.policy, news=ground.news)
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)
         return RunningBridge(entry, bridge)

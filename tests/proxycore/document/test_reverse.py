@@ -34,3 +34,26 @@ def test_an_unknown_dialect_is_refused_with_the_nearest_one() -> None:
     )
     assert line.startswith("a.json:1:103: error: reverse.portals[0].dialect: ")
     assert line.endswith('(did you mean "reverse"?)')
+
+
+def test_how_a_portal_shares_sessions_out_is_read() -> None:
+    document = read(
+        '{"reverse": {"bridges": [{"tag": "b", "domain": "x", "stallTimeout": 0}], "portals": [{"tag": "p", "domain": "x", '
+        '"stallTimeout": 60, "picking": {"policy": "weighted", "weights": {"home": 2, "office": 0.5}, "slowStart": 0}}, '
+        '{"tag": "q", "domain": "x"}]}}'
+    )
+    first, second = document.portals
+    assert document.bridges[0].stall_timeout_s == 0
+    assert (first.stall_timeout_s, second.stall_timeout_s) == (60, 10)
+    assert (first.picking.policy, second.picking.policy) == ("weighted", "leastLoad")
+    assert first.picking.weights == {"home": 2, "office": 0.5}
+    assert (first.picking.slow_start, first.picking.eject_after, first.picking.eject_for) == (0, 5, 30)
+
+
+def test_what_cannot_be_of_it_is_refused_where_it_stands() -> None:
+    lines = lines_of(
+        '{"outbounds": [{"protocol": "block"}], "reverse": {"portals": [{"tag": "p", "domain": "x", "stallTimeout": -1,\n'
+        '"picking": {"policy": "primarybackup", "weights": {"home": 0}, "ejectAfter": "5"}}]}}'
+    )
+    assert [line.partition(": ")[0] for line in lines] == ["a.json:1:108", "a.json:2:23", "a.json:2:60", "a.json:2:78"]
+    assert "primaryBackup" in lines[1]

@@ -1,0 +1,95 @@
+"""Carriers of other cores, which have no flow control: one session whose reader stands still holds up all others.
+
+Such a carrier is passed over as soon as that shows, and another is asked for. If it lasts, what holds it up is ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from proxycore.errors import LinkDown
+from proxycore.messages.events import Kind
+from proxycore.mux.carrier import Carrier
+from proxycore.mux.session import MuxSession
+from proxycore.net.poller import Loop
+from proxycore.news import News
+from proxycore.reverse.health import Health
+
+CONGESTED_S = 0.25
+"""A carrier that takes nothing, or is not read because of a slow reader, for so long is held up."""
+
+STUCK_S = 1.0
+"""The kernel could send nothing for so long: the other side does not read."""
+
+STALL_S = 10.0
+"""A session that holds up others for so long is ended; a carrier that does not move for twice as long is too."""
+
+_log = logging.getLogger("xrev.stalls")
+
+
+class Stalls:
+    """Of the carriers of one portal or bridge. `stall_s`: as STALL_S; 0: never."""
+
+    __slots__ = ("_loop", "_news", "_tag", "_watched", "stall_s")
+
+    def __init__(self, tag: str, loop: Loop, news: News, stall_s: float = STALL_S) -> None:
+        self._tag = tag
+        self._loop = loop
+        self._news = news
+        self.stall_s = stall_s
+        self._watched: set[Carrier] = set()
+
+    def watch(self, carrier: Carrier, on_held_up: Callable[[], None]) -> None:
+        """Call `on_held_up` whenever `carrier` begins to be held up. (Not where each session has its own flow control.)"""
+
+        def look() -> None:
+            self._watched.discard(carrier)
+            if not carrier.ended and is_held_up(carrier):
+                on_held_up()
+
+        def begin(_carrier: Carrier) -> None:
+            if carrier.extension is None and carrier not in self._watched:
+                self._watched.add(carrier)
+                self._loop.call_later(CONGESTED_S * 1.1, look)
+
+        carrier.on_congested = begin
+
+    def look(self, carrier: Carrier, health: Health) -> None:
+        """End what has held up others on `carrier` for too long."""
+        if not self.stall_s or carrier.ended:
+            return
+        now = carrier.now()
+        if carrier.stalled_at is not None and now - carrier.stalled_at >= self.stall_s:
+            self._end(carrier, carrier.slow_sessions(), "its reader stood still")
+        elif carrier.extension is None and carrier.blocked_at is not None and (stuck_s := health.stuck_s()) >= self.stall_s:
+            if stuck_s >= 2 * self.stall_s:
+                self._tell(f"a carrier was closed: it took nothing for {stuck_s:.0f} s")
+                carrier.fail(LinkDown("a session held the carrier up"))
+            else:
+                self._end(carrier, carrier.biggest_sender(), "nothing was taken of it")
+
+    def _end(self, carrier: Carrier, guilty: list[MuxSession], why: str) -> None:
+        others = sum(not session.is_packet for session in carrier.sessions.values()) - len(guilty)
+        if others <= 0:
+            return              # it holds up nobody
+        for session in guilty:
+            self._tell(f"session {session.id} was ended: {why} for {self.stall_s:.0f} s, and held up {others} others")
+            session.fail(LinkDown("it held up the other sessions of its carrier"))
+
+    def _tell(self, text: str) -> None:
+        _log.warning("%s: %s", self._tag, text)
+        self._news.tell(Kind.STALLED, self._tag, text)
+
+
+def is_held_up(carrier: Carrier) -> bool:
+    """Whether another carrier is better, if there is one. Where sessions have credit a full carrier is only busy."""
+    since = carrier.stalled_at
+    if since is None and carrier.extension is None:
+        since = carrier.blocked_at
+    return since is not None and carrier.now() - since >= CONGESTED_S
+
+
+def is_stuck(carrier: Carrier, health: Health) -> bool:
+    """Whether nothing gets through at all, so that it is better to wait for another."""
+    return is_held_up(carrier) and (carrier.stalled_at is not None or health.stuck_s() >= STUCK_S)
