@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
+
+LOOKUP_THREADS = 32
+"""System calls for names under way at once; more wait. The resolver blocks each for as long as a name server is silent."""
 
 _log = logging.getLogger("xrev.process")
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed (it has no build for Windows), else asyncio's."""
+    """uvloop's where it is installed (it has no build for Windows), else asyncio's.
+
+    libuv asks the system for names in half of its threads at most; they are made when the first name is asked for.
+    """
+    os.environ.setdefault("UV_THREADPOOL_SIZE", str(2 * LOOKUP_THREADS))
     try:
         import uvloop
     except ImportError:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, ip_address
 from typing import TypeAlias
 
+from proxycore import tasks
 from proxycore.destination import IPAddress, unmapped
 from proxycore.errors import DialError
 
@@ -36,18 +37,30 @@ AS_IS always asks the system. With the others a `dns` section of the document is
 to the system where it has no answer, Force* fail. Who only wants to know the addresses (routing) takes FORCE_IP.
 """
 
+_Found: TypeAlias = tuple[list[IPAddress], "type[DialError] | None", str]
+"""Addresses; or none, and what to raise with which reason."""
+
 MAX_ADDRESSES = 16
 """Addresses of one name that are tried."""
 
 MAX_LOOKUPS = 256
-"""Lookups under way at once; one more fails at once, rather than queue behind a resolver that does not answer."""
+"""Names looked up at once; one more fails at once, rather than queue behind a resolver that does not answer."""
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
-_lookups = 0
+_under_way: dict[tuple[int, str], asyncio.Task[_Found]] = {}       # by loop and name: who asks for the same, waits for the same
 
 
 class NoAddress(DialError):
     """The lookup was answered: there is no such name, or it has no address."""
+
+
+async def _ask_system(host: str) -> _Found:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        fault = NoAddress if getattr(error, "errno", None) in _NO_SUCH_NAME else DialError
+        return [], fault, f"name lookup failed: {getattr(error, 'strerror', None) or error}"
+    return list(dict.fromkeys(unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found)), None, ""
 
 
 async def resolve(host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IPAddress]:
@@ -55,18 +68,16 @@ async def resolve(host: str, strategy: Strategy = Strategy.AS_IS) -> Sequence[IP
 
     Raises: DialError, no address (of the forced family), or too many lookups under way.
     """
-    global _lookups
-    if _lookups >= MAX_LOOKUPS:
-        raise DialError(host, "too many name lookups are under way")
-    _lookups += 1
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        fault = NoAddress if getattr(error, "errno", None) in _NO_SUCH_NAME else DialError
-        raise fault(host, f"name lookup failed: {getattr(error, 'strerror', None) or error}") from None
-    finally:
-        _lookups -= 1
-    addresses = list(dict.fromkeys(unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found))
+    key = id(asyncio.get_running_loop()), host
+    lookup = _under_way.get(key)
+    if lookup is None:
+        if len(_under_way) >= MAX_LOOKUPS:
+            raise DialError(host, "too many name lookups are under way")
+        lookup = _under_way[key] = tasks.spawn(f"look up {host}", _ask_system(host))
+        lookup.add_done_callback(lambda _: _under_way.pop(key, None))
+    addresses, fault, reason = await asyncio.shield(lookup)
+    if fault is not None:
+        raise fault(host, reason)
     chosen = by_strategy(addresses, strategy)
     if not chosen:
         raise NoAddress(host, f"the name has no address that {strategy} allows")

@@ -118,6 +118,8 @@ class InboundContext:
     dial_unix: Callable[[str], Stream] | None = None    # the same, to a unix socket (its path, or `@name`)
     ports: Sequence[tuple[int, int]] = ()   # all that is listened on: first and last of each range
     policy: Policy = field(default_factory=Policy)
+    memory: dict[type, object] = field(default_factory=dict)
+    """What outlives inbounds: shared by all of the instance, under the class of what is remembered."""
     on_failure: OnFailure | None = None     # told of each handshake that fails
 
 

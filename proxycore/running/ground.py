@@ -76,6 +76,7 @@ class Ground:
         self.inbound_dispatcher = InboundDispatcher(self.dispatcher, self.poller, self.wheel, self.policy)
         self.tunnels: Mapping[str, Portal] = {}
         self.inbound_kinds: dict[str, str] = {}         # those of now, by inbound tag
+        self.memory: dict[type, object] = {}            # what inbounds remember for those after them
         self.leaving: list[Leaving] = []
         self.fading: dict[ListenKey, UdpListener] = {}       # removed, with flows that go on; by what they are bound to
 

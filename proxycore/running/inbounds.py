@@ -82,7 +82,7 @@ def prepare_inbounds(
         context = InboundContext(
             entry.tag, entry.path, _dispatcher(entry, ground), ground.wheel, time.time, port,
             join_tunnel=ground.join_tunnel, dial=dialer.dial, dial_unix=dialer.dial_unix, ports=entry.ports, policy=ground.policy,
-            on_failure=ground.news.handshake_failed,
+            on_failure=ground.news.handshake_failed, memory=ground.memory,
         )
         failures = FailureLog(entry.tag, ground.wheel, ground.news.handshake_failed)
         inbound: Inbound = entry.side.build(entry.settings, context)

@@ -43,18 +43,29 @@ class VmessCredential:
         object.__setattr__(self, "command_key", command_key(self.user_id))
 
 
+class SeenRequests:
+    """What was taken lately, by all inbounds together: it outlives each of them."""
+
+    __slots__ = ("auth_ids", "sessions")
+
+    def __init__(self) -> None:
+        self.auth_ids = ReplayWindow(AUTH_ID_WINDOW_S)
+        self.sessions = ReplayWindow(SESSION_WINDOW_S)
+
+
 class Authenticator:
     """The users of one inbound. One AES key schedule is kept per user, so that a lookup costs one AES block per user."""
 
-    __slots__ = ("_known", "_now", "_seen_auth_ids", "_seen_sessions", "_users")
+    __slots__ = ("_known", "_now", "_seen", "_users")
 
-    def __init__(self, credentials: Sequence[VmessCredential], now: Callable[[], float]) -> None:
+    def __init__(
+        self, credentials: Sequence[VmessCredential], now: Callable[[], float], seen: SeenRequests | None = None
+    ) -> None:
         """`now` is Unix time in seconds."""
         self._now = now
         self._users = [(_auth_id_opener(credential), credential) for credential in credentials]
         self._known = frozenset(credentials)
-        self._seen_auth_ids = ReplayWindow(AUTH_ID_WINDOW_S)
-        self._seen_sessions = ReplayWindow(SESSION_WINDOW_S)
+        self._seen = SeenRequests() if seen is None else seen
 
     def knows(self, credential: Hashable) -> bool:
         """Whether it is that of a user."""
@@ -75,7 +86,7 @@ class Authenticator:
             raise AuthError(f"{BAD_CLOCK}: a time before 1970", BAD_CLOCK)
         if abs(sent_s - now) > MAX_CLOCK_OFFSET_S:
             raise AuthError(f"{BAD_CLOCK}: the client's is {sent_s - now:+.0f} s off", BAD_CLOCK, sent_s - now)
-        if not self._seen_auth_ids.is_new(auth_id, now):
+        if not self._seen.auth_ids.is_new(auth_id, now):
             raise AuthError(f"{REPLAYED} of a request", REPLAYED)
         return credential
 
@@ -97,7 +108,7 @@ class Authenticator:
         """Raises: AuthError, this user had a session with the same key and IV lately, or is one no more."""
         if credential not in self._known:
             raise AuthError(UNKNOWN_USER)
-        if not self._seen_sessions.is_new((credential.user_id, header.body_key, header.body_iv), self._now()):
+        if not self._seen.sessions.is_new((credential.user_id, header.body_key, header.body_iv), self._now()):
             raise AuthError(f"{REPLAYED} of a session", REPLAYED)
 
 

@@ -10,7 +10,7 @@ from proxycore.errors import PeerError
 from proxycore.net.failure_log import FailureLog
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import Inbound, InboundContext
-from proxycore.protocols.vmess.authenticator import Authenticator, VmessCredential
+from proxycore.protocols.vmess.authenticator import Authenticator, SeenRequests, VmessCredential
 from proxycore.protocols.vmess.body_codec import Encoder, PaddingSource, body_decoder, body_encoder
 from proxycore.protocols.vmess.drain import DrainPolicy
 from proxycore.protocols.vmess.faces import PacketFace, PlainFace, SealedFace
@@ -28,7 +28,9 @@ class VmessInbound(Inbound):
         credentials = [VmessCredential(user.user_id, user.email, user.level, user.sends_end_mark) for user in settings.accounts]
         self.wheel = context.wheel
         self.policy = context.policy
-        self.authenticator = Authenticator(credentials, context.now)
+        seen = context.memory.setdefault(SeenRequests, SeenRequests())
+        assert isinstance(seen, SeenRequests)
+        self.authenticator = Authenticator(credentials, context.now, seen)
         self.failures = FailureLog(context.tag, context.wheel, context.on_failure)
         self._tag = context.tag
         self._dispatcher = context.dispatcher

@@ -33,7 +33,7 @@ class Flow(UdpSocket):
 
     async def to(self, host: str, data: bytes = b"?") -> None:
         self.write_packet(data, Destination("udp", host, 9))
-        for _ in range(4):
+        for _ in range(8):
             await asyncio.sleep(0)
 
 
