@@ -10,7 +10,7 @@ Where things are, in the order in which a byte meets them:
     routing/            the rules, compiled; the same code decides and explains
     mux/                Mux.cool: many sessions on one carrier
     reverse/            portal, bridge, and the control sessions between them
-    live/, worker/          what runs now, for who looks; a process that runs one document for an agent
+    live/, worker/      what runs now, for who looks; a process that runs one document for an agent
     wire/               what codecs share; they are bytes in, events out, with no I/O and no clock
 
 stream.py is the one shape that all of these have: two streams are joined by making each the other's `peer`, and
