@@ -108,14 +108,20 @@ class Agent:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            for instance in tuple(self._instances.values()):
-                instance.tick()
-                if instance.is_gone:
-                    self._traffic.flush(self._instances.values())
-                    self._spool.forget(instance.number)
-                    del self._instances[instance.number]
-            if self._traffic.tick(self._instances.values()):
-                self._outbox.has_traffic()
+            try:
+                self._tick_once()
+            except Exception:  # noqa: BLE001 - a bug of ours, or a full disk, must not stop the clock
+                _log.exception("once a second")
+
+    def _tick_once(self) -> None:
+        for instance in tuple(self._instances.values()):
+            instance.tick()
+            if instance.is_gone:
+                self._traffic.flush(self._instances.values())
+                self._spool.forget(instance.number)
+                del self._instances[instance.number]
+        if self._traffic.tick(self._instances.values()):
+            self._outbox.has_traffic()
 
     def _state(self) -> dict[str, Any]:
         return {

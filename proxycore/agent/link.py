@@ -157,6 +157,9 @@ class Link:
         except PeerError as error:
             self._say(f"the panel's message cannot be read: {error}")
             return int(Close.BROKEN)
+        except Exception:  # noqa: BLE001 - a bug of ours ends this connection, not the agent
+            _log.exception("while the panel was listened to")
+            return int(Close.BROKEN)
         finally:
             if sending is not None:
                 sending.cancel()
@@ -202,13 +205,18 @@ class Link:
 
     async def _send_all(self, socket: ClientConnection) -> None:
         outbox = self._outbox
-        with contextlib.suppress(ConnectionClosed):     # who receives is told as well
+        try:
             while True:
                 for message in outbox.next():
                     await self._send(socket, message)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(outbox.due_in_s):
                         await outbox.woken.wait()
+        except ConnectionClosed:                # who receives is told as well
+            return
+        except Exception:  # noqa: BLE001 - a bug of ours ends this connection, not the agent
+            _log.exception("while the panel was told")
+            await socket.close()
 
     async def _send(self, socket: ClientConnection, message: BaseModel) -> None:
         """Returns when the socket has room again."""

@@ -99,12 +99,12 @@ class NodeInstance:
             if record.trial is not None:
                 record.trial = None
                 self._turn_back(pending, "its worker ended while the agent was away")
-            self._documents.save(record)
+            self._save()
         if record.trial is not None:
             self._judge = Judge(record.trial)
         elif record.pending is not None:            # it was applied, which could not be written any more
             record.good, record.pending = record.pending, None
-            self._documents.save(record)
+            self._save()
         self._show()
         if is_paused or record.current is None:
             await self.stop()
@@ -123,7 +123,7 @@ class NodeInstance:
         if trial is None or pending is None or pending.revision != revision or trial.is_confirmed:
             return
         trial.is_confirmed = True
-        self._documents.save(self._record)
+        self._save()
         self._act()
 
     def restart(self) -> None:
@@ -186,7 +186,7 @@ class NodeInstance:
         for revision in touched:
             revision.limits = _used_up(revision.limits, moved)
         if touched:
-            self._documents.save(self._record)
+            self._save()
 
     # doing it, one after the other
 
@@ -198,6 +198,8 @@ class NodeInstance:
         try:
             while await self._step():
                 pass
+        except Exception:  # noqa: BLE001 - a bug of ours must not end what still can be done for this instance
+            _log.exception("instance %d", self.number)
         finally:
             self._task = None
 
@@ -262,7 +264,7 @@ class NodeInstance:
 
     def _keep(self, current: Revision, wanted: WantedInstance) -> None:
         """The document is the one that runs; what goes with it may be other."""
-        record, trial = self._record, self._record.trial
+        trial = self._record.trial
         is_limited = bool(wanted.limits or current.limits)
         _take(current, wanted)
         self._show()
@@ -272,7 +274,7 @@ class NodeInstance:
             trial.needs_confirm = wanted.needs_confirm and wanted.confirm_s > 0
             if not wanted.confirm_s:                # the panel takes it for final
                 self._stand()
-        self._documents.save(record)
+        self._save()
         self._supervisor.begin(self._target(current))
         if is_limited:
             self._supervisor.set_limits(current.limits)
@@ -285,19 +287,23 @@ class NodeInstance:
     async def _apply(self, wanted: WantedInstance, text: str) -> None:
         record = self._record
         revision = _take(Revision(revision=wanted.revision, document_sha256=wanted.document_sha256, name=wanted.name), wanted)
-        self._documents.write_text(self.number, revision.document_sha256, text)
+        try:
+            self._documents.write_text(self.number, revision.document_sha256, text)
+        except OSError as error:
+            self._refuse(wanted, [Complaint(text=f"the node cannot write it down: {error.strerror}")])
+            return
         is_return = record.good is not None and record.good.document_sha256 == revision.document_sha256
         before = tunnels_up(self._state) | set(record.trial.tunnels if record.trial is not None else ())
         previous_pending, previous_trial, previous_judge = record.pending, record.trial, self._judge
         if not is_return:
             # Written before it is tried: an agent that is killed now finds out what it was doing.
             record.pending, record.trial = revision, None
-            self._documents.save(record)
+            self._save()
         self._judge = None
         done = await self._supervisor.apply(self._target(revision))
         if done.problems and record.good is not None:
             record.pending, record.trial, self._judge = previous_pending, previous_trial, previous_judge
-            self._documents.save(record)
+            self._save()
             self._refuse(wanted, done.problems)
             return
         revision.has_run = not done.problems
@@ -311,7 +317,7 @@ class NodeInstance:
         else:
             record.good, record.pending, record.trial = revision, None, None
         record.turned_back = None
-        self._documents.save(record)
+        self._save()
         self._show()
         if done.problems:                           # the first that this instance has: it is what is tried again
             self._refuse(wanted, done.problems)
@@ -332,7 +338,7 @@ class NodeInstance:
             return
         was_asked = record.trial is not None and record.trial.is_confirmed
         record.good, record.pending, record.trial, self._judge = record.pending, None, None, None
-        self._documents.save(record)
+        self._save()
         self.happened(Kind.CONFIRMED, f"revision {record.good.revision} stands{', as was confirmed' if was_asked else ''}")
 
     async def _revert(self, reason: str) -> None:
@@ -343,7 +349,7 @@ class NodeInstance:
         self._judge = None
         record.pending, record.trial = None, None
         self._turn_back(pending, reason)
-        self._documents.save(record)
+        self._save()
         self._show()
         target = self._target(good)
         done = await self._supervisor.apply(target)
@@ -377,6 +383,13 @@ class NodeInstance:
             text=lambda: self._documents.read_text(self.number, revision.document_sha256),
             limits=lambda: _used_up(revision.limits, self.counters.user_bytes()),
             memory_bytes=revision.memory_bytes, descriptors=revision.descriptors)
+
+    def _save(self) -> None:
+        """A disk that is full keeps nobody from going on; the next agent would know less."""
+        try:
+            self._documents.save(self._record)
+        except OSError as error:
+            _log.error("instance %d: what it runs cannot be written down: %s", self.number, error)
 
     def _show(self) -> None:
         """What runs is another revision, or has another number. While one is only tried, it does not."""
@@ -420,7 +433,7 @@ class NodeInstance:
             return
         if not current.has_run:
             current.has_run = True
-            self._documents.save(self._record)
+            self._save()
             self._show()
         self._tell(Applied(instance=self.number, revision=current.revision, changes=done.changes))
 

@@ -107,15 +107,21 @@ class Spool:
         """The oldest buckets whose id is above `after`, with their ids; they count as sent from now on."""
         rows = self._db.execute(
             "SELECT id, boot, seq, at, moved FROM bucket WHERE id > ? ORDER BY id LIMIT ?", (after, count)).fetchall()
-        if rows:
+        try:
             with self._db:
                 self._db.executemany("UPDATE bucket SET sent = 1 WHERE id = ?", [(row[0],) for row in rows])
+        except sqlite3.Error as error:          # what cannot be marked is not sent: it might be merged, and sent again
+            _log.error("figures are not sent: %s", error)
+            return []
         return [(id_, Traffic(boot=boot, seq=seq, at=at, moved=_unpacked(moved))) for id_, boot, seq, at, moved in rows]
 
     def kept(self, boot: str, seq: int) -> None:
-        """The panel has it."""
-        with self._db:
-            self._db.execute("DELETE FROM bucket WHERE boot = ? AND seq = ?", (boot, seq))
+        """The panel has it. Where that cannot be written it is sent again, and the panel knows it."""
+        try:
+            with self._db:
+                self._db.execute("DELETE FROM bucket WHERE boot = ? AND seq = ?", (boot, seq))
+        except sqlite3.Error as error:
+            _log.error("what the panel has cannot be noted: %s", error)
 
     @property
     def size(self) -> tuple[int, int]:

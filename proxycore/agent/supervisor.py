@@ -228,7 +228,12 @@ class Supervisor:
     async def _live(self) -> None:
         while self._target is not None:
             self._poked.clear()
-            is_refused = await self._live_once()
+            try:
+                is_refused = await self._live_once()
+            except Exception:  # noqa: BLE001 - a bug of ours must not leave the instance without a worker for good
+                _log.exception("while a worker was looked after")
+                self.phase, is_refused = "backing_off", False
+                self.kill()
             self._gone()
             if self._target is None:
                 return

@@ -70,7 +70,7 @@ class Panel:
         self._connections: set[ServerConnection] = set()
         self._fronts: set[asyncio.Task[Any]] = set()
         self._inner_port = 0
-        self._answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {}
         self._asked = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="panel", daemon=True)
@@ -118,7 +118,7 @@ class Panel:
         self._asked += 1
         id_ = f"q{self._asked}"
         self.send(Ask(id=id_, instance=instance, what=what, arguments=arguments))
-        return until(f"{what} is answered", lambda: self._answers.pop(id_, None), PATIENCE_S)
+        return until(f"{what} is answered", lambda: self.answers.pop(id_, None), PATIENCE_S)
 
     def worker(self, instance: int) -> dict[str, Any]:
         """Its WorkerState, as far as it is known."""
@@ -254,7 +254,7 @@ class Panel:
                     if self.is_keeping:
                         await connection.send(TrafficKept(boot=message.boot, seq=message.seq).model_dump_json())
                 case "answer":
-                    self._answers[message.id] = message
+                    self.answers[message.id] = message
                 case _:
                     self.said.append(message)
 

@@ -10,7 +10,8 @@ what it does:
     refuse              a sentence: the document cannot be run; `code` is the exit code (23)
     die_after_s         it ends with exit code 7, having written `last words`
     hang                it answers nothing any more
-    log                 a line that is logged every second
+    log                 a line that is logged five times a second
+    print               so many lines are printed at once
 
 Asks are answered with what was asked; `close` closes nothing.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -59,6 +61,9 @@ class LightWorker:
         self.name, self.says, self.limits = message.name, says, list(message.limits)
         self.sha256 = hashlib.sha256(message.document.encode()).hexdigest()
         self.began = time.time()
+        for number in range(says.get("print", 0)):
+            with contextlib.suppress(OSError):
+                os.write(1, b"line %d\n" % number)
         return []
 
     def state(self) -> dict[str, Any]:
