@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxycore.balancing.observation import Observations
 from proxycore.document.inbound_kinds import inbound_kinds
@@ -208,6 +209,7 @@ class Instance:
     def _prepare_access_log(self, document: Document, change: Change) -> None:
         """A file is opened anew each time: it may have been moved away, to begin another."""
         log = document.log
+        change.on_commit(Phase.SWAP, partial(self._ground.set_logs_dns, logs_dns=log.dns_log))
         before = self._loaded.document.log
         is_same = (log.access, log.mask_address) == (before.access, before.mask_address)
         if self._running.sections and is_same and log.access in ("", "none"):

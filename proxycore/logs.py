@@ -17,10 +17,10 @@ import re
 import select
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from proxycore.destination import HostPort, Request
+from proxycore.destination import HostPort, IPAddress, Request
 
 FLUSH_S: Final = 0.2                    # an access line is written this much later at most
 MAX_WAITING_LINES: Final = 20_000       # access lines kept between two writes: 100,000 connections/s
@@ -222,6 +222,14 @@ class AccessLog:
         source = "-" if request.source is None else _host_port(request.source)
         self._add(f"from {source} rejected {request.destination} [{request.inbound_tag}] {reason}{email}")
 
+    def answered(
+        self, server: str, status: str, name: str, addresses: Sequence[IPAddress], elapsed_ms: float, error: str
+    ) -> None:
+        """What a name server answered."""
+        elapsed = f" {elapsed_ms:.3f}ms" if elapsed_ms else ""
+        reason = f" <{error}>" if error else ""
+        self._add(f"{server} {status}: {name} -> [{', '.join(map(str, addresses))}]{elapsed}{reason}")
+
     def flush(self) -> None:
         """Write what was collected now."""
         if self._timer is not None:
@@ -273,6 +281,11 @@ class SilentAccessLog(AccessLog):
         pass
 
     def rejected(self, request: Request, reason: str) -> None:
+        pass
+
+    def answered(
+        self, server: str, status: str, name: str, addresses: Sequence[IPAddress], elapsed_ms: float, error: str
+    ) -> None:
         pass
 
     def flush(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from proxycore.destination import IPAddress
 
@@ -43,3 +44,18 @@ class Answer(NamedTuple):
     addresses: tuple[IPAddress, ...]
     ttl_s: int
     rcode: int = Rcode.NO_ERROR
+
+
+class Told(Protocol):
+    """The log of what servers answered (`log.dnsLog`)."""
+
+    def __call__(
+        self, server: str, status: str, name: str, addresses: Sequence[IPAddress], elapsed_ms: float = 0, error: str = ""
+    ) -> None:
+        """`status` in Xray's words: got answer, cache HIT, cache OPTIMISTE."""
+
+
+def tell_nobody(
+    server: str, status: str, name: str, addresses: Sequence[IPAddress], elapsed_ms: float = 0, error: str = ""
+) -> None:
+    """Where there is no such log."""

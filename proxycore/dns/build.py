@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxycore.destination import Destination, IPAddress, Network, Request
 from proxycore.dns.address import DNS_PORT, HTTPS_PORT
-from proxycore.dns.answer import BOTH, Families
+from proxycore.dns.answer import BOTH, Families, Told, tell_nobody
 from proxycore.dns.cache import Cache
 from proxycore.dns.dispatched import DispatchedDial
 from proxycore.dns.dns import AddressFilter, Dns, Habits, Listed
@@ -44,13 +44,15 @@ _HTTPS_ALPN = ("http/1.1",)
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What questions leave by. `dial` makes connections of this host itself; `system` is its resolver."""
+    """What questions leave by. `dial` makes connections of this host itself; `system` is its resolver; `tell` hears what
+    became of questions."""
 
     loop: asyncio.AbstractEventLoop
     wheel: Wheel
     dispatcher: Dispatcher
     dial: Dial
     system: Resolve
+    tell: Told = tell_nobody
 
 
 def build_dns(section: DnsSection | None, around: Ways) -> Dns:
@@ -123,7 +125,7 @@ def _remote(entry: ServerShape, shape: DnsShape, tag: str, path: str, around: Wa
         stale_s = shape.serve_expired_ttl if entry.serve_expired_ttl is None else entry.serve_expired_ttl
         cache = Cache(stale_s if is_stale_served else None)
     exchange = _exchange(entry, entry.client_ip or shape.client_ip, tag, path, around)
-    return RemoteServer(entry.address.text, exchange, cache, around.loop.time, entry.timeout_s)
+    return RemoteServer(entry.address.text, exchange, cache, around.loop.time, entry.timeout_s, around.tell)
 
 
 def _exchange(entry: ServerShape, subnet: IPAddress | None, tag: str, path: str, around: Ways) -> Exchange:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from proxycore import tasks
-from proxycore.dns.answer import Answer, Families, Rcode
+from proxycore.dns.answer import Answer, Families, Rcode, Told, tell_nobody
 from proxycore.dns.cache import DEFAULT_TTL_S, Cache, bounded
 from proxycore.dns.codec import AAAA, A, question_of
 from proxycore.dns.exchange import Exchange
@@ -47,7 +47,7 @@ class Server(Protocol):
 class RemoteServer:
     """A server that is asked through `exchange`. `cache` None: nothing is remembered."""
 
-    __slots__ = ("_asking", "_cache", "_exchange", "_now", "_timeout_s", "label")
+    __slots__ = ("_asking", "_cache", "_exchange", "_now", "_tell", "_timeout_s", "label")
 
     def __init__(
         self,
@@ -56,8 +56,10 @@ class RemoteServer:
         cache: Cache | None,
         now: Callable[[], float],
         timeout_s: float = TIMEOUT_S,
+        tell: Told = tell_nobody,
     ) -> None:
         self.label = label
+        self._tell = tell
         self._exchange = exchange
         self._cache = cache
         self._now = now                 # monotonic, seconds
@@ -75,6 +77,7 @@ class RemoteServer:
                 if kept is None:
                     asked.append(task)
             if kept is not None:
+                self._tell(self.label, "cache OPTIMISTE" if kept.is_stale else "cache HIT", name, kept.answer.addresses)
                 found.append(kept.answer._replace(ttl_s=STALE_TTL_S) if kept.is_stale else kept.answer)
         if asked:
             found += await _outcomes(asked, has_addresses=any(_addresses(one) for one in found))
@@ -92,9 +95,19 @@ class RemoteServer:
 
     async def _ask(self, key: tuple[str, int]) -> _Outcome:
         """The answer, or what went wrong: several may wait for it, or nobody."""
+        begin_s = self._now()
+        outcome = await self._exchanged(key)
+        elapsed_ms = (self._now() - begin_s) * 1000
+        if isinstance(outcome, Answer):
+            _log.debug("%s: %s from %s, %.0f ms", key[0], outcome, self.label, elapsed_ms)
+            self._tell(self.label, "got answer", key[0], outcome.addresses, elapsed_ms)
+        else:
+            self._tell(self.label, "got answer", key[0], (), elapsed_ms, str(outcome))
+        return outcome
+
+    async def _exchanged(self, key: tuple[str, int]) -> _Outcome:
         if len(self._asking) > MAX_QUESTIONS:
             return DialError(key[0], f"too many questions to {self.label} are under way")
-        begin_s = self._now()
         try:
             question = question_of(*key)
             async with asyncio.timeout(self._timeout_s):
@@ -109,7 +122,6 @@ class RemoteServer:
             return DialError(key[0], str(error))
         ttl_s = response.ttl_s if response.ttl_s is not None else DEFAULT_TTL_S
         answer = bounded(Answer(response.addresses, ttl_s, response.rcode))
-        _log.debug("%s: %s from %s, %.0f ms", key[0], answer, self.label, (self._now() - begin_s) * 1000)
         if self._cache is not None and response.rcode in _KEPT_CODES:
             self._cache.put(key, answer, self._now())
         return answer

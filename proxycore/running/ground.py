@@ -63,6 +63,7 @@ class Ground:
         self.carriers = Census()            # the same between cores
         self.client_censuses = [self.clients]
         self.access: AccessLog = SilentAccessLog()
+        self.logs_dns = False
         self.policy = Policy()
         self.stats = Stats()
         self.news = News(self.wheel)
@@ -116,11 +117,22 @@ class Ground:
         now = [self.clients, *accepted]
         self.client_censuses = [*now, *(one for one in self.client_censuses if one.open and one not in now)]
 
+    def set_logs_dns(self, *, logs_dns: bool) -> None:
+        """Whether the access log has what name servers answer."""
+        self.logs_dns = logs_dns
+
     def set_access_log(self, access: AccessLog) -> None:
         """Write accesses to `access` from now on; the log of before is closed."""
         before, self.access = self.access, access
         self.dispatcher.access = access
         before.close()
+
+    def tell_answered(
+        self, server: str, status: str, name: str, addresses: Sequence[IPAddress], elapsed_ms: float = 0, error: str = ""
+    ) -> None:
+        """A name server answered, or did not."""
+        if self.logs_dns:
+            self.access.answered(server, status, name, addresses, elapsed_ms, error)
 
     def join_tunnel(self, tag: str, request: Request, stream: Stream) -> None:
         """Make `stream` a carrier of the tunnel `tag`."""

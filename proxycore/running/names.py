@@ -50,7 +50,8 @@ def prepare_names(section: DnsSection | None, running: RunningNames | None, grou
     if running is not None and running.section == section:
         return running
     dial = Dialer(ground.poller, ground.wheel, ground.clients, is_carrier=False).dial
-    names = RunningNames(section, build_dns(section, Ways(ground.loop, ground.wheel, ground.dispatcher, dial, resolve)))
+    ways = Ways(ground.loop, ground.wheel, ground.dispatcher, dial, resolve, ground.tell_answered)
+    names = RunningNames(section, build_dns(section, ways))
     change.on_undo(names.close)
     change.on_commit(Phase.SWAP, ground.set_names, names)
     if running is not None:

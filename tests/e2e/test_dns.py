@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import program
 from tests.support import documents
 from tests.support.name_server import NameServer
-from tests.support.processes import LOCALHOST, XREV, Process, Processes, free_port
+from tests.support.processes import LOCALHOST, XREV, Process, Processes, free_port, until
 from tests.support.target import Target, download_is_whole
 
 MANY = [f"10.1.0.{number}" for number in range(1, 200)]
@@ -178,3 +178,27 @@ def test_our_dns_is_answered_by_the_dns_of_v2ray(
     document["dns"] = {"servers": [{"address": LOCALHOST, "port": theirs["port"]}]}
     processes.run_document("xrev", XREV, document).await_port(ours["port"])
     assert download_is_whole(ours["port"], 100_000)
+
+
+def test_the_access_log_has_what_name_servers_answer_if_asked_for(
+    processes: Processes, target: Target, name_server: NameServer
+) -> None:
+    port = free_port()
+    door = documents.door("web", port, target.port, address="target.org")
+    out = {"protocol": "freedom", "settings": {"domainStrategy": "ForceIPv4"}}
+    document = documents.proxy([door], [out]) | {
+        "dns": {"servers": [{"address": LOCALHOST, "port": name_server.port}]},
+        "log": {"loglevel": "warning", "access": str(processes.folder / "access.log"), "dnsLog": True}}
+    processes.run_document("a", XREV, document).await_port(port)
+    for _ in range(2):
+        assert download_is_whole(port, 10)
+
+    def lines() -> list[str]:
+        path = processes.folder / "access.log"
+        return [line for line in path.read_text().splitlines() if "target.org ->" in line] if path.exists() else []
+
+    until("both lines are written", lambda: any("HIT" in line for line in lines()), 5)
+    asked, kept, *_ = lines()
+    assert f" {LOCALHOST} got answer: target.org -> [{LOCALHOST}] " in asked
+    assert asked.endswith("ms")
+    assert kept.endswith(f" {LOCALHOST} cache HIT: target.org -> [{LOCALHOST}]")

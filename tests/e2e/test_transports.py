@@ -50,6 +50,8 @@ CASES = [
     *((name, both, server, client) for name, both in TRANSPORTS.items()
       for server, client in (("xrev", "xrev"), ("xrev", "v2ray"), ("v2ray", "xrev"))),
     *((name, both, "xrev", "xrev") for name, both in OURS_ONLY.items()),
+    *((name, both, server, client) for name, both in (TRANSPORTS | OURS_ONLY).items() if name != "socket options"
+      for server, client in (("xrev", "xray"), ("xray", "xrev"))),
 ]
 
 
@@ -66,7 +68,7 @@ class Proxied:
             documents.door("greeting", self.greeting_port, target.greeting_port),
             documents.door("udp", self.udp_port, target.udp_port, "udp"),
         ]
-        free = {"tag": "direct", "protocol": "freedom"}
+        free = documents.freedom("direct", server)
         self.server = processes.run_document("server", program(server), documents.proxy([inbound], [free]))
         self.client = processes.run_document("client", program(client), documents.proxy(doors, [outbound]))
         self.server.await_port(self.carrier_port)

@@ -38,6 +38,13 @@ def vmess_outbound(tag: str, port: int, security: str = "aes-128-gcm", mux: int 
     return outbound
 
 
+def freedom(tag: str, program: str = "xrev") -> Json:
+    """An outbound to everywhere. Xray from 26.4.15 lets nobody who came by a tunnel or a proxy of its own to this host, unless a
+    rule says so."""
+    rules = {"settings": {"finalRules": [{"action": "allow"}]}} if program == "xray" else {}
+    return {"tag": tag, "protocol": "freedom", **rules}
+
+
 def rule(outbound_tag: str, **conditions: object) -> Json:
     return {"type": "field", "outboundTag": outbound_tag, **conditions}
 
