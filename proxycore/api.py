@@ -14,14 +14,14 @@ from pydantic_core.core_schema import WithDefaultSchema
 
 from proxycore.destination import Destination, Network, Request, parse_host
 from proxycore.document.comments import Comment, Place, comments_of, write_jsonc
-from proxycore.document.jsonc import JsonError, Loc, Parsed, parse
+from proxycore.document.jsonc import Fault, JsonError, Loc, Parsed, parse
 from proxycore.document.lint.command import as_json as finding_as_json
 from proxycore.document.lint.command import lint_files
 from proxycore.document.lint.cores import parse_core
 from proxycore.document.lint.finding import Finding
 from proxycore.document.lint.fixing import Fixed, fix_texts
-from proxycore.document.lint.linting import lint_texts
-from proxycore.document.load import load_document
+from proxycore.document.lint.linting import lint_parsed, lint_texts, parsed_or_fault
+from proxycore.document.load import load_document, load_parsed
 from proxycore.document.places import parse_path, render_path
 from proxycore.document.problems import DocumentError, Problem
 from proxycore.document.stream_settings import StreamSettings
@@ -54,6 +54,7 @@ __all__ = [
     "parse",
     "parse_path",
     "render_path",
+    "review",
     "write_jsonc",
 ]
 
@@ -93,6 +94,18 @@ def check_text(text: str, file: str) -> list[Problem]:
         return load_document(text, file).warnings
     except DocumentError as error:
         return error.problems
+
+
+def review(text: str, file: str) -> tuple[list[Problem], list[Finding]]:
+    """What `check_text` and `lint` say of one document, which is read only once."""
+    parsed = parsed_or_fault(text, file)
+    findings = lint_parsed([(file, text, parsed)])
+    if isinstance(parsed, Fault):
+        return [Problem("error", file, parsed.line, parsed.column, "", parsed.message)], findings
+    try:
+        return load_parsed(file, parsed).warnings, findings
+    except DocumentError as error:
+        return error.problems, findings
 
 
 def lint(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dashboard.engine.content import LIST_PATHS, Content, Entry, Kind, client_place
+from dashboard.engine.garbage import uncollected
 from dashboard.engine.secrets import secret_texts, without_secrets
 from proxycore.api import (
     Finding,
@@ -17,11 +18,12 @@ from proxycore.api import (
     lint_files,
     parse_path,
     render_path,
+    review,
 )
 
 __all__ = [
     "Finding", "PlacedFinding", "PlacedProblem", "Problem", "check_text", "finding_as_json", "lint_files", "lint_text",
-    "lint_texts", "place_findings", "place_problems",
+    "lint_texts", "place_findings", "place_problems", "review_text",
 ]  # fmt: skip
 
 
@@ -58,11 +60,21 @@ class PlacedProblem:
         return self.problem.message
 
 
+@uncollected()
 def lint_text(text: str, file: str = "document", core: str = "") -> list[Finding]:
     """What the linter says about one document; `core` is the one that runs it, such as "xray-26.4.17"."""
     return lint([(file, text)], core)
 
 
+@uncollected()
+def review_text(text: str, file: str = "document") -> tuple[list[Problem], list[Finding]]:
+    """What the data plane and the linter say about one document, which is read once. What both say is told by the linter."""
+    problems, findings = review(text, file)
+    told = {(one.path, one.severity) for one in findings}
+    return [one for one in problems if (one.path, one.severity) not in told], findings
+
+
+@uncollected()
 def lint_texts(texts: Sequence[tuple[str, str]], core: str = "") -> list[Finding]:
     """Several documents side by side, a portal and its bridges, say, as (name, text)."""
     return lint(texts, core)

@@ -23,10 +23,9 @@ from dashboard.engine.linting import (
     PlacedFinding,
     PlacedProblem,
     Problem,
-    check_text,
-    lint_text,
     place_findings,
     place_problems,
+    review_text,
 )
 from dashboard.engine.parse import split_document
 from dashboard.engine.secrets import mask_entry
@@ -338,9 +337,7 @@ def _compile(instance: Instance) -> _Compiled:
 
 def _check(compiled: _Compiled) -> None:
     """What the data plane, the linter and the node's ports say. What both of the first two say is told once."""
-    findings = lint_text(compiled.text)
-    told = {(one.path, one.severity) for one in findings}
-    problems = [one for one in check_text(compiled.text, "document") if (one.path, one.severity) not in told]
+    problems, findings = review_text(compiled.text)
     compiled.findings = place_findings(compiled.content, findings)
     compiled.problems = place_problems(compiled.content, problems)
     conflicts = conflicts_of(compiled.instance.node, compiled.content, compiled.instance) if compiled.instance.enabled else []

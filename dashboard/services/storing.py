@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from dashboard.engine.columns import COLUMNS, credential_columns
 from dashboard.engine.content import Content, Entry, Kind
+from dashboard.engine.garbage import uncollected
 from dashboard.keys import keyring
 from dashboard.models import Balancer, Bridge, Credential, Inbound, Instance, Outbound, Portal, RoutingRule
 from dashboard.models import Entry as EntryModel
@@ -37,6 +38,7 @@ def kind_of(row: EntryModel) -> Kind:
     return next(kind for kind, model in MODELS.items() if isinstance(row, model))
 
 
+@uncollected()
 def load_content(instance: Instance, clients: Clients = "enabled") -> Content:
     """All of an instance, 7 queries. Entries that are not enabled are in it, and say so."""
     content = Content(instance.rest_document, read_stored_comments(instance.comments))

@@ -27,6 +27,9 @@ Loc: TypeAlias = tuple[Step, ...]
 
 _BLANKS = re.compile(r"[ \t\r\n]*").match
 _PLAIN_TEXT = re.compile(r'[^"\\\x00-\x1f]*').match
+# What nearly all keys and commas look like, in one step; whatever is written otherwise is read part by part.
+_USUAL_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\r\n]*:[ \t\r\n]*').match
+_USUAL_COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*").match
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").match
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]").search
 _WORD = re.compile(r"[A-Za-z0-9_$+.-]+").match
@@ -262,19 +265,30 @@ class _Reader:
         offset = self._skip(start + 1)
         while not text.startswith("}", offset):
             key_offset = offset
-            if not text.startswith('"', offset):
-                raise self._error(offset, f"a key in double quotes or `}}` was expected, not {self._found(offset)}")
-            key, offset = self._string(offset)
-            offset = self._skip(offset)
-            if not text.startswith(":", offset):
-                raise self._error(offset, f"`:` was expected after the key, not {self._found(offset)}")
+            usual = _USUAL_KEY(text, offset)
+            if usual is not None:
+                key, offset = usual[1], usual.end()
+                if text[offset : offset + 1] in _COMMENT_STARTS:
+                    offset = self._skip(offset)
+            else:
+                key, offset = self._key(offset)
             if key in values:
                 self._duplicate(key, key_offset, marks.keys[key])
-            values[key], marks.values[key], offset = self._value(self._skip(offset + 1), depth)
+            values[key], marks.values[key], offset = self._value(offset, depth)
             marks.keys[key] = key_offset
             offset = self._after_item(offset, "}")
         marks.end = offset
         return values, marks, offset + 1
+
+    def _key(self, offset: int) -> tuple[str, int]:
+        """The key that begins at `offset`, and the offset of its value."""
+        if not self._text.startswith('"', offset):
+            raise self._error(offset, f"a key in double quotes or `}}` was expected, not {self._found(offset)}")
+        key, offset = self._string(offset)
+        offset = self._skip(offset)
+        if not self._text.startswith(":", offset):
+            raise self._error(offset, f"`:` was expected after the key, not {self._found(offset)}")
+        return key, self._skip(offset + 1)
 
     def _list(self, start: int, depth: int) -> tuple[object, Marks, int]:
         values: list[object] = []
@@ -290,6 +304,10 @@ class _Reader:
 
     def _after_item(self, offset: int, closing: str) -> int:
         """The offset of the next item, or of `closing`."""
+        usual = _USUAL_COMMA(self._text, offset)
+        if usual is not None:
+            offset = usual.end()
+            return self._skip(offset) if self._text[offset : offset + 1] in _COMMENT_STARTS else offset
         offset = self._skip(offset)
         if self._text.startswith(",", offset):
             return self._skip(offset + 1)

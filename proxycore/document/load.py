@@ -12,7 +12,7 @@ from proxycore.document.checks import check
 from proxycore.document.environment import with_variables
 from proxycore.document.files import STDIN
 from proxycore.document.formats import parse_document
-from proxycore.document.jsonc import MAX_DOCUMENT_CHARS, JsonError
+from proxycore.document.jsonc import MAX_DOCUMENT_CHARS, JsonError, Parsed
 from proxycore.document.log import Log
 from proxycore.document.merge import Merged, Part
 from proxycore.document.model import Document, LoadedDocument, problem_maker
@@ -91,15 +91,27 @@ def load_texts(
     parts: list[Part] = []
     for file, text in texts:
         try:
-            part, report = _part(file, text, report)
+            parsed = parse_document(text, file)
         except JsonError as error:
             fault = error.fault
             syntax.append(Problem("error", file, fault.line, fault.column, "", fault.message))
         else:
+            part, report = _part(file, parsed, report)
             parts.append(part)
     if syntax or report is None:
         raise DocumentError([*syntax, *([*report.errors, *report.warnings] if report is not None else [])])
+    return _load(parts, report, environ, protocols)
 
+
+def load_parsed(file: str, parsed: Parsed) -> LoadedDocument:
+    """The same for one document that was read already, and is left as it is."""
+    part, report = _part(file, parsed, None)
+    return _load([part], report, None, None)
+
+
+def _load(
+    parts: Sequence[Part], report: Report, environ: Mapping[str, str] | None, protocols: Mapping[str, ProtocolSpec] | None
+) -> LoadedDocument:
     merged = Merged(parts)
     report = Report(merged, report)
     environ = with_variables(merged.sections.get("env"), os.environ if environ is None else environ, report)
@@ -124,9 +136,8 @@ def load_texts(
     return LoadedDocument(document, report.warnings, problem_maker(report), merged.sections)
 
 
-def _part(file: str, text: str, earlier: Report | None) -> tuple[Part, Report]:
-    """One file as a part of the document, and its report. Raises JsonError."""
-    parsed = parse_document(text, file)
+def _part(file: str, parsed: Parsed, earlier: Report | None) -> tuple[Part, Report]:
+    """One file as a part of the document, and its report."""
     part = Part(file, parsed, {})
     report = Report(part, earlier)
     for duplicate in parsed.duplicates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxycore.document.formats import parse_document
-from proxycore.document.jsonc import JsonError
+from proxycore.document.jsonc import Fault, JsonError, Parsed
 from proxycore.document.lint.cores import Core
 from proxycore.document.lint.finding import Finding, Tell
 from proxycore.document.lint.registry import CHECKS
@@ -20,16 +20,25 @@ def lint_texts(texts: Sequence[tuple[str, str]], core: Core | None = None) -> li
 
     Several documents stand side by side, a portal and its bridges, say; they are not merged.
     """
+    return lint_parsed([(file, text, parsed_or_fault(text, file)) for file, text in texts], core)
+
+
+def parsed_or_fault(text: str, file: str) -> Parsed | Fault:
+    try:
+        return parse_document(text, file)
+    except JsonError as error:
+        return error.fault
+
+
+def lint_parsed(texts: Sequence[tuple[str, str, Parsed | Fault]], core: Core | None = None) -> list[Finding]:
+    """The same for texts that were read already, each with what came of it."""
     views: list[View] = []
     tells: list[Tell] = []
     found: dict[int, list[Finding]] = {}
-    for number, (file, text) in enumerate(texts):
-        try:
-            parsed = parse_document(text, file)
-        except JsonError as error:
-            fault = error.fault
+    for number, (file, text, parsed) in enumerate(texts):
+        if isinstance(parsed, Fault):
             found[number] = [
-                Finding(UNREADABLE, file, fault.line, fault.column, "", fault.message, "mend the text at this place")
+                Finding(UNREADABLE, file, parsed.line, parsed.column, "", parsed.message, "mend the text at this place")
             ]
             continue
         tell = Tell(file, parsed)

@@ -43,10 +43,15 @@ class Node:
 
     def get(self, *names: str) -> Node:
         """The first of the fields that is there; a node without a value if none is."""
-        for name in names:
-            spelling = self._spelling(name)
-            if spelling is not None and isinstance(self.value, dict) and self.value[spelling] is not None:
-                return Node(self.value[spelling], (*self.loc, spelling))
+        fields = self.value
+        if isinstance(fields, dict):
+            for name in names:
+                value, spelling = fields.get(name), name
+                if value is None and name not in fields:
+                    spelling = _spelling(fields, name) or name
+                    value = fields.get(spelling)
+                if value is not None:
+                    return Node(value, (*self.loc, spelling))
         return Node(None, (*self.loc, names[0]))
 
     def items(self) -> list[Node]:
@@ -66,13 +71,13 @@ class Node:
             return [Node(part, self.loc) for part in self.value.split(",")]
         return [item for item in self.items() if isinstance(item.value, str)]
 
-    def _spelling(self, name: str) -> str | None:
-        if not isinstance(self.value, dict):
-            return None
-        if name in self.value:
-            return name
-        folded = name.lower()
-        return next((key for key in self.value if key.lower() == folded), None)
+
+def _spelling(fields: dict[str, object], name: str) -> str | None:
+    folded = name.lower()
+    for key in fields:
+        if key.lower() == folded:
+            return key
+    return None
 
 
 def shown(text: str) -> str:

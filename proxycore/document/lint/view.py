@@ -43,21 +43,21 @@ def _client(node: Node) -> Client:
     return Client(node, node.get("id", "password", "pass").text, node.get("email", "user").text)
 
 
+def _clients(inbound: Node) -> list[Client]:
+    return [_client(entry) for entry in inbound.get("settings").get(*CLIENT_LISTS).items()]
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     node: Node
     tag: str
     written_protocol: str
     protocol: str  # in lower case, an alias replaced by its old name
+    clients: list[Client]
 
     @property
     def settings(self) -> Node:
         return self.node.get("settings")
-
-    @property
-    def clients(self) -> list[Client]:
-        listed = self.settings.get(*CLIENT_LISTS)
-        return [_client(entry) for entry in listed.items()]
 
     @property
     def is_public(self) -> bool:
@@ -200,7 +200,7 @@ class View:
         self.root = root_of(source.parsed)
         self.routing = self.root.get("routing")
         self.inbounds = [
-            Inbound(node, node.get("tag").text, node.get("protocol").text, canonical(node.get("protocol").text))
+            Inbound(node, node.get("tag").text, node.get("protocol").text, canonical(node.get("protocol").text), _clients(node))
             for node in self.root.get("inbounds").items()
         ]
         self.outbounds = [
