@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.test import Client
+from pytest_django import Settings
 
 PASSWORD = "correct horse battery"
 
@@ -14,6 +15,12 @@ PASSWORD = "correct horse battery"
 def fresh_cache() -> None:
     """Rows of the next test have the keys of those of the last one, and other contents."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """Argon2 takes a twentieth of a second on purpose, for each person of each test. What is about passwords has the real one."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 def _person(name: str, group: str = "", *, superuser: bool = False) -> User:
