@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup setup-dev demo up test check bench pictures fuzz clean
+.PHONY: help setup setup-dev demo up test test-postgres check bench pictures fuzz clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,7 +27,7 @@ install = { $(PY) -m uv --version || $(PY) -m pip install -q --disable-pip-versi
   $(PY) -m pip install -q --disable-pip-version-check -r $(1)
 
 help: ## this list
-	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.runtime ## .venv with what the program needs to run (PYTHON=... chooses the interpreter)
 
@@ -49,7 +49,7 @@ $(VENV)/.runtime: $(VENV)/.python requirements.txt
 	$(call step,packages of requirements.txt,$(call install,requirements.txt))
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt requirements-postgres.txt
 	$(call step,packages of requirements-dev.txt,$(call install,requirements-dev.txt))
 	touch $@
 
@@ -61,6 +61,9 @@ up: setup ## the panel: makes its database and prints the link to the first acco
 
 test: setup-dev ## the test suite (ARGS='-k mux' is handed to pytest)
 	$(PY) -m pytest -q $(ARGS)
+
+test-postgres: setup-dev ## what the panel does with its database, on a PostgreSQL server of its own (needs PostgreSQL)
+	$(PY) -m tests.support.postgres $(PY) -m pytest -q $(or $(ARGS),tests/dashboard/services tests/dashboard/api tests/dashboard/test_big_instance.py)
 
 check: setup-dev ## linters, types, Django's checks, the rules of the architecture
 	$(call step,ruff,$(PY) -m ruff check .)

@@ -21,13 +21,14 @@ def clone(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "requirements-dev.txt").write_text("")
+    (tmp_path / "requirements-postgres.txt").write_text("")
     return tmp_path
 
 
 def test_help_lists_what_there_is() -> None:
     done = make(ROOT)
     listed = [line.split()[1] for line in done.stdout.splitlines()]
-    assert listed == ["help", "setup", "demo", "up", "test", "check", "bench", "pictures", "fuzz", "clean"]
+    assert listed == ["help", "setup", "demo", "up", "test", "test-postgres", "check", "bench", "pictures", "fuzz", "clean"]
 
 
 def test_an_old_python_is_one_clear_sentence(clone: Path) -> None:
