@@ -23,6 +23,7 @@ from dashboard.api.bodies import Document, Json
 from dashboard.api.entries import IF_MATCH, SECRETS, SecretView, is_asked
 from dashboard.api.problems import ApiProblem
 from dashboard.api.versions import etag, expected_version, with_etag
+from dashboard.engine.diff import without_empty_lists
 from dashboard.engine.linting import Finding, PlacedFinding, lint_text
 from dashboard.models import Instance, Revision
 from dashboard.services.explaining import Question, explain
@@ -207,7 +208,7 @@ def _document(text: str, version: int | None = None) -> HttpResponse:
 
 def _preview(one: Preview) -> dict[str, Any]:
     return {
-        "version": one.version, "changes": [change.as_json() for change in one.changes],
+        "version": one.version, "changes": [change.as_json() for change in without_empty_lists(one.changes)],
         "kept": [problem.render() for problem in one.kept], "port_conflicts": [conflict.text for conflict in one.port_conflicts],
         "findings": [_finding(finding) for finding in one.findings],
     }
