@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.urls.resolvers import URLPattern
@@ -20,7 +21,7 @@ from dashboard.admin.links import change_link, instance_link
 from dashboard.admin.rows import find_row, named
 from dashboard.admin_base import ModelAdmin
 from dashboard.engine.content import Kind
-from dashboard.models import Balancer, Bridge, Inbound, Instance, Outbound, Portal, RoutingRule
+from dashboard.models import Balancer, Bridge, Credential, Inbound, Instance, Outbound, Portal, RoutingRule
 from dashboard.models import Entry as EntryModel
 from dashboard.services.editing import clone_entry, delete_entries, what_would_break
 from dashboard.services.errors import ServiceError, WouldBreak
@@ -186,7 +187,8 @@ class InboundAdmin(EntryAdmin):
     search_fields = ("tag", "port", "listen", "instance__name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        rows: QuerySet = super().get_queryset(request).annotate(client_count=Count("credentials"))
+        clients = Credential.objects.filter(inbound=OuterRef("pk")).order_by().values("inbound").annotate(n=Count("pk"))
+        rows: QuerySet = super().get_queryset(request).annotate(client_count=Coalesce(Subquery(clients.values("n")), 0))
         return rows
 
     @admin.display(description="clients", ordering="client_count")

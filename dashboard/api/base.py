@@ -39,4 +39,4 @@ class ApiView(APIView):
 
 def is_limited(request: Request) -> bool:
     token = token_of(request)
-    return token is not None and token.instances.exists()
+    return token is not None and token.is_limited

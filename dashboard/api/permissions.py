@@ -80,7 +80,7 @@ class OfToken:
 
     def limited(self, rows: QuerySet[Any], request: Request, path: str = "") -> QuerySet[Any]:
         token = token_of(request)
-        if token is None:
+        if token is None or not token.is_limited:
             return rows
         mine = list(token.instances.values_list("pk", flat=True))
-        return rows.filter(**{f"{path or self.instance_path}__in": mine}) if mine else rows
+        return rows.filter(**{f"{path or self.instance_path}__in": mine})

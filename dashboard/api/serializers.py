@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -25,6 +26,13 @@ from dashboard.models import (
     Revision,
     RoutingRule,
 )
+
+
+def _within_reach(field: Any, context: Mapping[str, Any], path: str) -> None:
+    """What a limited token is not for is not there, for what it sends neither."""
+    limited, request = getattr(context.get("view"), "limited", None), context.get("request")
+    if limited is not None and request is not None:
+        field.queryset = limited(field.queryset, request, path)
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -51,7 +59,10 @@ class NodeSerializer(serializers.ModelSerializer):
 
 
 class InstanceSerializer(serializers.ModelSerializer):
-    """`published_number`: of the newest revision, null if there is none."""
+    """`published_number`: of the newest revision, null if there is none.
+
+    `has_unpublished_changes` is exact for one instance; lists err on the side of true, where a change was taken back.
+    """
 
     role = serializers.CharField(read_only=True)
     published_number = serializers.SerializerMethodField()
@@ -68,7 +79,7 @@ class InstanceSerializer(serializers.ModelSerializer):
         return number
 
     def get_has_unpublished_changes(self, instance: Instance) -> bool:
-        return getattr(instance, "published_version", None) != instance.version
+        return getattr(instance, "published_number", None) is None or instance.may_be_unpublished
 
 
 class EntrySerializer(serializers.ModelSerializer):
@@ -83,6 +94,8 @@ class EntrySerializer(serializers.ModelSerializer):
         if self.instance is not None:
             fields["instance"].read_only = True
             fields["position"].read_only = True
+        else:
+            _within_reach(fields["instance"], self.context, "pk")
         return fields
 
 
@@ -127,6 +140,8 @@ class CredentialSerializer(serializers.ModelSerializer):
         fields = super().get_fields()
         if self.instance is not None:
             fields["inbound"].read_only = True
+        else:
+            _within_reach(fields["inbound"], self.context, "instance")
         return fields
 
 
@@ -152,9 +167,9 @@ class TokenSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ApiToken
-        fields = ("id", "name", "user", "prefix", "scope", "may_read_secrets", "instances", "expires_at", "revoked_at",
-                  "last_used_at", "last_used_from", "created_at", "token")  # fmt: skip
-        read_only_fields = ("user", "prefix", "revoked_at", "last_used_at", "last_used_from")
+        fields = ("id", "name", "user", "prefix", "scope", "may_read_secrets", "is_limited", "instances", "expires_at",
+                  "revoked_at", "last_used_at", "last_used_from", "created_at", "token")  # fmt: skip
+        read_only_fields = ("user", "prefix", "is_limited", "revoked_at", "last_used_at", "last_used_from")
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})

@@ -27,6 +27,7 @@ from dashboard.models import ApiToken, AuditEntry, Certificate, Instance, Node
 from dashboard.services.auditing import record
 from dashboard.services.certificates import change_certificate, create_certificate, delete_certificate
 from dashboard.services.instances import change_instance, create_instance, delete_instance
+from dashboard.services.publishing import is_published
 from dashboard.services.tokens import create_token, revoke_token
 
 METHODS = ["get", "post", "patch", "delete", "head", "options"]
@@ -80,6 +81,8 @@ class InstanceViewSet(OfToken, ApiView, viewsets.ModelViewSet):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         instance = self.get_object()
+        if instance.may_be_unpublished and is_published(instance):      # which notes it
+            instance = self.get_object()
         return with_etag(Response(self.get_serializer(instance).data), instance.version)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

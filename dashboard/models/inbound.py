@@ -78,6 +78,8 @@ class Credential(models.Model):
             models.Index(fields=("inbound", "position")),
             models.Index(fields=("email",)),
             models.Index(fields=("expires_at",)),
+            # Whether an instance is a portal of VLESS is asked for each line of the list of instances; few clients are such.
+            models.Index(fields=("inbound",), condition=~Q(reverse_tag=""), name="credential_opens_a_tunnel"),
         )
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ class ApiToken(models.Model):
     secret_hash = models.CharField(max_length=64, editable=False, help_text="SHA-256 of 256 random bits")
     scope = models.CharField(max_length=16, choices=TokenScope, default=TokenScope.READ)
     may_read_secrets = models.BooleanField(default=False)
+    is_limited = models.BooleanField(default=False, editable=False, help_text="only for `instances`, also if none is left")
     instances = models.ManyToManyField(Instance, blank=True, related_name="api_tokens", help_text="none: all of them")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -30,6 +30,7 @@ from dashboard.services.storing import (
     delete_rows,
     entry_columns,
     load_content,
+    tell_planner,
     update_rows,
 )
 from proxycore.api import Problem, render_path
@@ -108,6 +109,7 @@ def _import(
             new = gone_back(old, new, staying_of(locked, since))
         changes = diff_contents(old, new)
         _replace(locked, old, new)
+        tell_planner(sum(1 + len(entry.clients) for entries in new.entries.values() for entry in entries))
         record(by, verb, locked, instance=locked, changes=changes, note=note)
     instance.refresh_from_db()
     return Preview(changes, kept, version=instance.version)

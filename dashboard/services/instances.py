@@ -11,6 +11,7 @@ from dashboard.models import Instance, Node
 from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError
 from dashboard.services.locking import writing
+from dashboard.services.tokens import revoke_tokens_of
 
 LOCAL_NODE = "local"
 
@@ -57,7 +58,8 @@ def change_instance(
 
 @transaction.atomic
 def delete_instance(instance: Instance, *, by: Actor) -> None:
-    """With all its entries and revisions."""
+    """With all its entries and revisions; API tokens for it alone are revoked."""
+    revoke_tokens_of(instance, by=by)
     record(by, Verb.DELETED, instance)
     tell_wanted(instance.node_id)
     instance.delete()

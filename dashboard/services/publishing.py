@@ -18,6 +18,7 @@ from dashboard.choices import Verb
 from dashboard.engine.compile import CannotCompile, compile_document
 from dashboard.engine.content import Content, Kind
 from dashboard.engine.diff import Change, diff_contents, without_empty_lists
+from dashboard.engine.garbage import uncollected
 from dashboard.engine.going_back import Rows, gone_back, note_rows, rows_of
 from dashboard.engine.linting import (
     PlacedFinding,
@@ -164,12 +165,14 @@ def is_published(instance: Instance) -> bool:
         return False
 
 
+@uncollected()
 def unpublished_changes(instance: Instance) -> list[Change]:
     """What publishing would change; of a document that cannot be compiled, nothing is known. Raises ServiceError then."""
     compiled = _compiled(_fresh(instance))
     return [] if _settle(compiled) else compiled.changes()
 
 
+@uncollected()
 def review(instance: Instance) -> Review:
     """What publishing would change, and what stands against it. Raises ServiceError: the rows make no document."""
     compiled = _compiled(_fresh(instance))
@@ -179,6 +182,7 @@ def review(instance: Instance) -> Review:
         compiled.changes(), compiled.problems, compiled.findings, compiled.number, compiled.version, compiled.is_published)
 
 
+@uncollected()
 def publish(
     instance: Instance,
     *,
@@ -280,6 +284,7 @@ def discard(instance: Instance, *, by: Actor, expected_version: int | None = Non
     return done
 
 
+@uncollected()
 def preview_going_back(instance: Instance, revision: Revision) -> list[Change]:
     """What a rollback to `revision` would change of what the instance holds; for the newest one, a discard."""
     _of(instance, revision)
@@ -287,6 +292,7 @@ def preview_going_back(instance: Instance, revision: Revision) -> list[Change]:
     return without_empty_lists(diff_contents(old, gone_back(old, _content(revision), staying_of(instance, revision.created_at))))
 
 
+@uncollected()
 def revision_diff(revision: Revision, other: Revision | None = None) -> list[Change]:
     """What `revision` changed since `other`; by default since the one before it."""
     if other is None:

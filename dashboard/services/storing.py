@@ -30,6 +30,8 @@ MODELS: Final[dict[Kind, type[EntryModel]]] = {
 BATCH_ROWS: Final = 1000
 """Rows in one statement. Django splits further where a database takes fewer parameters."""
 
+MANY_ROWS: Final = 500
+
 Clients = Literal["enabled", "usable"]
 """Which clients count as enabled: all that are not switched off, or only those that may still be used now."""
 
@@ -117,6 +119,16 @@ def delete_rows(model: type[Model], pks: Sequence[int]) -> None:
     """In statements that name no more rows than every database takes parameters."""
     for start in range(0, len(pks), BATCH_ROWS):
         model._default_manager.filter(pk__in=pks[start : start + BATCH_ROWS]).delete()
+
+
+def tell_planner(rows: int) -> None:
+    """After so many rows of entries were written: PostgreSQL finds out by itself only minutes later, and joins tables until
+    then as if they were empty, which takes seconds instead of milliseconds."""
+    if rows < MANY_ROWS or connection.vendor != "postgresql":
+        return
+    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (*MODELS.values(), Credential))
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {tables}")
 
 
 def update_rows(model: type[Model], rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -35,6 +35,10 @@ class Shape(BaseModel):
     not_run: ClassVar[Mapping[str, str]] = {}
     no_effect: ClassVar[Mapping[str, str]] = {}
 
+    def __deepcopy__(self, memo: object = None) -> Self:
+        """Nobody changes it: the default of a field can be the same one everywhere."""
+        return self
+
 
 def read(model: type[ModelT], value: object, loc: Loc, report: Report, context: Mapping[str, Any]) -> ModelT | None:
     """`value`, which stands at `loc`, as `model`; None when there were errors, which are in `report` then."""
@@ -47,33 +51,77 @@ def read(model: type[ModelT], value: object, loc: Loc, report: Report, context: 
         return None
 
 
-def fit(annotation: Any, value: object, loc: Loc, report: Report) -> object:
-    """`value` with its keys spelled as the model behind `annotation` spells them, at every depth."""
+def fit(model: type[BaseModel], value: object, loc: Loc, report: Report) -> object:
+    """`value` with its keys spelled as `model` spells them, at every depth."""
+    return fit_object(model, value, loc, report) if isinstance(value, dict) else value
+
+
+Fit: TypeAlias = Callable[[object, Loc, Report], object]
+"""Does what `fit` does for one kind of field."""
+
+
+def _fit_of(annotation: Any) -> Fit | None:
+    """How values behind `annotation` are fitted; None: they stay as they are. Found once for each field, as this takes time."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return fit_object(annotation, value, loc, report) if isinstance(value, dict) else value
+        return partial(fit, annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return fit(arguments[0], value, loc, report)
+        return _fit_of(arguments[0])
     if origin is Union or origin is UnionType:
-        return fit(_best_member(arguments, value), value, loc, report)
-    if isinstance(value, list) and origin in (list, tuple, set, frozenset) and arguments:
-        return [fit(arguments[0], item, (*loc, number), report) for number, item in enumerate(value)]
-    if isinstance(value, dict) and origin in (dict, Mapping) and len(arguments) == 2:
-        return {key: fit(arguments[1], item, (*loc, key), report) for key, item in value.items()}
-    return value
+        return _fit_of_union(arguments)
+    if origin in (list, tuple, set, frozenset) and arguments:
+        return _fit_of_list(arguments[0])
+    if origin in (dict, Mapping) and len(arguments) == 2:
+        return _fit_of_dict(arguments[1])
+    return None
 
 
-def _best_member(members: tuple[Any, ...], value: object) -> Any:
-    """The member of a union that `value` looks like: among models the one that knows most of its keys."""
+def _fit_of_list(item_annotation: Any) -> Fit | None:
+    fit_item = _fit_of(item_annotation)
+    if fit_item is None:
+        return None
+
+    def fitted(value: object, loc: Loc, report: Report) -> object:
+        if not isinstance(value, list):
+            return value
+        return [fit_item(item, (*loc, number), report) for number, item in enumerate(value)]
+
+    return fitted
+
+
+def _fit_of_dict(item_annotation: Any) -> Fit | None:
+    fit_item = _fit_of(item_annotation)
+    if fit_item is None:
+        return None
+
+    def fitted(value: object, loc: Loc, report: Report) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: fit_item(item, (*loc, key), report) for key, item in value.items()}
+
+    return fitted
+
+
+def _fit_of_union(members: tuple[Any, ...]) -> Fit | None:
+    """By the member that a value looks like: among models the one that knows most of its keys."""
     members = tuple(get_args(member)[0] if get_origin(member) is Annotated else member for member in members)
-    if isinstance(value, list):
-        return next((member for member in members if get_origin(member) in (list, tuple)), Any)
-    if not isinstance(value, dict):
-        return Any
     models = [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
-    if models:
-        return max(models, key=lambda model: len(value.keys() & _keys(model).keys()))
-    return next((member for member in members if get_origin(member) is dict), Any)
+    fit_list = _fit_of(next((member for member in members if get_origin(member) in (list, tuple)), None))
+    fit_dict = _fit_of(next((member for member in members if get_origin(member) is dict), None))
+    if not models and fit_list is None and fit_dict is None:
+        return None
+
+    def fitted(value: object, loc: Loc, report: Report) -> object:
+        if isinstance(value, list):
+            return fit_list(value, loc, report) if fit_list is not None else value
+        if not isinstance(value, dict):
+            return value
+        if models:
+            best = models[0] if len(models) == 1 else max(models, key=lambda one: len(value.keys() & _keys(one).keys()))
+            return fit_object(best, value, loc, report)
+        return fit_dict(value, loc, report) if fit_dict is not None else value
+
+    return fitted
 
 
 @cache
@@ -84,8 +132,8 @@ def _keys(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def _annotations(model: type[BaseModel]) -> dict[str, Any]:
-    return {key: field.annotation for name, field in model.model_fields.items() for key in _group(name, field)}
+def _fits(model: type[BaseModel]) -> dict[str, Fit | None]:
+    return {key: _fit_of(field.annotation) for name, field in model.model_fields.items() for key in _group(name, field)}
 
 
 def _group(name: str, field: FieldInfo) -> tuple[str, ...]:
@@ -111,7 +159,7 @@ def _no_effect(model: type[BaseModel]) -> Mapping[str, str]:
 
 def fit_object(model: type[BaseModel], value: dict[str, object], loc: Loc, report: Report) -> dict[str, object]:
     """The same for an object and its model."""
-    known, spellings = _keys(model), _spellings(model)
+    known, spellings, fits = _keys(model), _spellings(model), _fits(model)
     given: dict[str, str] = {}          # spelling of the model -> spelling of the document
     fitted: dict[str, object] = {}
     for written, item in value.items():
@@ -131,7 +179,8 @@ def fit_object(model: type[BaseModel], value: dict[str, object], loc: Loc, repor
         if key not in known:
             _report_unused(model, key, item, at, report)
         elif item is not None:
-            fitted[key] = fit(_annotations(model)[key], item, at, report)
+            fit_item = fits[key]
+            fitted[key] = item if fit_item is None else fit_item(item, at, report)
     _drop_overridden(known, fitted, given, loc, report)
     return fitted
 

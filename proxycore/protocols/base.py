@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,6 +27,10 @@ class Settings(BaseModel):
     """Base of every settings model. Keys that a model does not know are kept, and reported by the document reader."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True, defer_build=True)
+
+    def __deepcopy__(self, memo: object = None) -> Self:
+        """Nobody changes it: the default of a field can be the same one everywhere."""
+        return self
 
     def provides_outbound_tags(self) -> Sequence[str]:
         """Tags that rules may send to besides those of outbounds and portals: of tunnels that this inbound's clients open."""

@@ -1,12 +1,15 @@
 """2,000 inbounds, 5,000 rules and 20,000 clients are one instance like any other, only larger.
 
-`make test-postgres` runs this on PostgreSQL as well. The machine may be busy: what can be repeated is, and the best counts.
+`make test-postgres` runs this on PostgreSQL as well. Times are the processor's, of the panel and of its database: other
+programs take turns with them. What can be repeated is, and the best counts.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -50,9 +53,9 @@ def imported(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Itera
     with django_db_blocker.unblock(), transaction.atomic():
         made = Imported()
         made.text = big_text()
-        begin = time.perf_counter()
+        begin = busy_s()
         made.instance, _ = import_new(made.text, name="big", node=local_node(), by=None)
-        made.took_s = time.perf_counter() - begin
+        made.took_s = busy_s() - begin
         yield made
         transaction.set_rollback(True)
 
@@ -62,13 +65,27 @@ def big(imported: Imported, db: None) -> Instance:
     return Instance.objects.get(pk=imported.instance.pk)
 
 
+def busy_s() -> float:
+    """The processor time of this process and of the server of its database connection, if there is one."""
+    return time.process_time() + _of_server_s()
+
+
+def _of_server_s() -> float:
+    if connection.vendor != "postgresql":
+        return 0
+    connection.ensure_connection()
+    stat = Path(f"/proc/{connection.connection.info.backend_pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def best_of(limit_s: float, act: Callable[[], object]) -> float:
     """The shortest of some times, or the first that is good enough."""
     best = float("inf")
     for _ in range(ATTEMPTS):
-        begin = time.perf_counter()
+        begin = busy_s()
         act()
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, busy_s() - begin)
         if best < limit_s:
             break
     return best
