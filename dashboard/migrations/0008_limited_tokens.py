@@ -13,7 +13,7 @@ def mark(apps: Any, _editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('dashboard', '0006_nodes_join'),
+        ('dashboard', '0007_notifications'),
     ]
 
     operations = [
