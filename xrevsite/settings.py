@@ -250,6 +250,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {                # columns called `kind` that mean different things
+        "ReceiverKind": "dashboard.choices.ReceiverKind", "ConditionKind": "dashboard.choices.ConditionKind",
+        "TrafficKind": "dashboard.choices.TrafficKind",
+    },
 }
 
 # --- security headers

@@ -126,7 +126,8 @@ def tell_planner(rows: int) -> None:
     then as if they were empty, which takes seconds instead of milliseconds."""
     if rows < MANY_ROWS or connection.vendor != "postgresql":
         return
-    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (*MODELS.values(), Credential))
+    models: list[type[Model]] = [*MODELS.values(), Credential]
+    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {tables}")
 
