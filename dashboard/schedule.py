@@ -17,6 +17,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "fold traffic": _every(10, "fold_traffic"),
     "look for conditions": _every(5, "look_for_conditions"),
+    "look for lost nodes": _every(30, "look_for_lost_nodes"),
     "begin periods of clients": _every(60, "begin_client_periods"),
     "forget old rows": _every(3600, "forget_old_rows"),
 }

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import WithDefaultSchema
 
+from proxycore import __version__
 from proxycore.destination import Destination, Network, Request, parse_host
 from proxycore.document.comments import Comment, Place, comments_of, write_jsonc
 from proxycore.document.jsonc import Fault, JsonError, Loc, Parsed, parse
@@ -42,6 +43,7 @@ __all__ = [
     "ProtocolDescription",
     "Question",
     "Step",
+    "__version__",
     "check_text",
     "comments_of",
     "describe_protocols",

@@ -7,4 +7,8 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xrevsite.settings")
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+http = get_asgi_application()
+
+from dashboard.live.routing import websockets  # noqa: E402 - its models need Django to be set up
+
+application = ProtocolTypeRouter({"http": http, "websocket": websockets})

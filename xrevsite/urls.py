@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from dashboard.live.joining import join_view
 from dashboard.metrics import metrics
 
 urlpatterns = [
@@ -10,4 +11,5 @@ urlpatterns = [
     path("api/v1/", include("dashboard.api.urls")),
     path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
+    path("agent/v1/join/", join_view, name="join"),
 ]

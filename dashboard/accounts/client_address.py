@@ -13,10 +13,14 @@ def client_address(request: HttpRequest) -> str:
 
     What clients write there themselves stands further left and is not looked at.
     """
-    peer: str = request.META.get("REMOTE_ADDR") or "127.0.0.1"      # empty where the panel listens on a unix socket
+    return address_behind_proxies(request.META.get("REMOTE_ADDR") or "", request.headers.get("X-Forwarded-For", ""))
+
+
+def address_behind_proxies(peer: str, forwarded_for: str) -> str:
+    """The same of a connection that is no request: who is connected, and the header. An empty `peer` is a unix socket."""
     proxies: int = settings.TRUSTED_PROXIES
     if proxies:
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
         if len(hops) >= proxies:
             peer = hops[-proxies]
     try:

@@ -14,7 +14,7 @@ from django.urls.resolvers import URLPattern
 from dashboard.admin.instance_page import find_instance, may, must, show
 from dashboard.admin.links import instance_link
 from dashboard.admin.placed import shown_finding, shown_problem
-from dashboard.admin_base import TextInput
+from dashboard.admin_base import Select, Switch, TextInput
 from dashboard.engine.diff import Change
 from dashboard.models import Instance, Revision
 from dashboard.services.errors import ServiceError, VersionConflict
@@ -31,16 +31,19 @@ from dashboard.services.publishing import (
     publish,
     review,
 )
+from dashboard.services.running import confirm
 from dashboard.services.unpublished import count_unpublished
 
 MAX_LISTED: Final = 300         # changes or findings on a page; more are counted
 REVISIONS_ON_A_PAGE: Final = 50
+PROBATIONS: Final = (("0", "no: it is final at once"), ("20", "in 20 seconds"), ("60", "in a minute"), ("300", "in 5 minutes"))
 
 
 def publishing_urls(model_admin: Any) -> list[URLPattern]:
     wrap = model_admin.admin_site.admin_view
     return [
         path("<int:pk>/publish/", wrap(publish_page), name="dashboard_instance_publish"),
+        path("<int:pk>/confirm/", wrap(confirm_page), name="dashboard_instance_confirm"),
         path("<int:pk>/discard/", wrap(discard_page), name="dashboard_instance_discard"),
         path("<int:pk>/unpublished/", wrap(unpublished), name="dashboard_instance_unpublished"),
         path("<int:pk>/revisions/", wrap(revisions), name="dashboard_instance_revisions"),
@@ -56,6 +59,12 @@ class PublishForm(forms.Form):
         required=False, max_length=MAX_COMMENT_CHARS, widget=TextInput(),
         help_text="why, for those who read the list of revisions later")
     accept = forms.BooleanField(required=False)
+    confirm_s = forms.TypedChoiceField(
+        coerce=int, choices=PROBATIONS, required=False, empty_value="0", widget=Select(), label="Has to prove itself",
+        help_text="If the worker dies, or tunnels that were up do not come back by then, the revision before returns by itself.")
+    needs_confirm = forms.BooleanField(
+        required=False, widget=Switch(), label="And I confirm it",
+        help_text="For changes made through the tunnel itself: who cannot reach this page any more cannot confirm.")
 
 
 def publish_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -72,7 +81,8 @@ def publish_page(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         revision = publish(
             instance, by=request.user, comment=values["comment"], expected_number=values["number"],
-            expected_version=values["version"], accept_warnings=values["accept"])
+            expected_version=values["version"], accept_warnings=values["accept"], confirm_s=int(values["confirm_s"]),
+            needs_confirm=values["needs_confirm"])
     except PublishConflict as conflict:
         return _conflict_page(request, instance, conflict, values["comment"])
     except NothingToPublish as nothing:
@@ -87,7 +97,26 @@ def publish_page(request: HttpRequest, pk: int) -> HttpResponse:
         return _publish_page(request, instance, form, "It has errors, so it was not published.")
     except ServiceError as error:
         return _publish_page(request, instance, form, f"It was not published: {error.message}.")
-    messages.success(request, f"{instance.name} is published as revision {revision.number}.")
+    messages.success(request, f"{instance.name} is published as revision {revision.number}{_probation(revision)}.")
+    return HttpResponseRedirect(instance_link(instance))
+
+
+def _probation(revision: Revision) -> str:
+    if not revision.confirm_s:
+        return ""
+    asked = "; confirm it on this page" if revision.needs_confirm else ""
+    return f". It has {revision.confirm_s} s to prove itself{asked}"
+
+
+def confirm_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """The button of a revision on probation."""
+    must(request, "publish_instance")
+    instance = find_instance(pk)
+    if request.method == "POST":
+        try:
+            messages.success(request, f"Revision {confirm(instance, by=request.user)} may stay.")
+        except ServiceError as error:
+            messages.error(request, f"{_sentence(error.message)}.")
     return HttpResponseRedirect(instance_link(instance))
 
 

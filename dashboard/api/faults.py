@@ -8,6 +8,7 @@ from typing import Any
 from dashboard.api.problems import ApiProblem
 from dashboard.engine.compile import CannotCompile
 from dashboard.engine.parse import UnreadableDocument
+from dashboard.services.asking import NotConnected, NotDone
 from dashboard.services.errors import PortTaken, ServiceError, TagTaken, VersionConflict, WouldBreak
 from dashboard.services.publishing import NothingToPublish, PublishConflict, PublishRefused, WarningsNotAccepted
 from proxycore.api import render_path
@@ -34,6 +35,10 @@ def as_problem(error: Exception) -> ApiProblem:
         return ApiProblem(422, "has_warnings", error.message, _findings(error.problems, error.findings))
     if isinstance(error, NothingToPublish):
         return ApiProblem(409, "nothing_to_publish", error.message)
+    if isinstance(error, NotConnected):
+        return ApiProblem(503, "not_connected", error.message)
+    if isinstance(error, NotDone):
+        return ApiProblem(409, "not_done", error.message)
     if isinstance(error, WouldBreak):
         return ApiProblem(409, "would_break", error.message, [(one.path, one.text) for one in error.references])
     code = "tag_taken" if isinstance(error, TagTaken) else "port_taken" if isinstance(error, PortTaken) else "refused"

@@ -65,6 +65,11 @@ def _token_may(request: Request, right: str, is_reading: bool) -> bool:
     return looks and is_reading if token.scope == TokenScope.READ else True
 
 
+def may(request: Request, right: str) -> bool:
+    """For what a view finds out itself: whether this is allowed, by something that changes."""
+    return request.user.has_perm(right) and _token_may(request, right, is_reading=False)
+
+
 def may_see_secrets(request: Request) -> bool:
     """By a token that was made for it, or a session in which the password was given lately."""
     if not request.user.has_perm(REVEAL):

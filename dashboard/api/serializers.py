@@ -51,11 +51,17 @@ class BodyField(serializers.JSONField):
         return data
 
 
+SAID_BY_AGENTS = (
+    "state", "is_up", "connected_at", "last_seen_at", "last_seen_from", "version", "host", "system", "clock_skew_s", "joined_at",
+    "joined_from", "twice_at", "twice_note")
+"""Columns of nodes that nobody types."""
+
+
 class NodeSerializer(serializers.ModelSerializer):
     class Meta:
         model = Node
-        fields = ("id", "name", "address", "is_local", "note", "created_at", "updated_at")
-        read_only_fields = ("is_local",)
+        fields = ("id", "name", "address", "is_local", "note", *SAID_BY_AGENTS, "created_at", "updated_at")
+        read_only_fields = ("is_local", *SAID_BY_AGENTS)
 
 
 class InstanceSerializer(serializers.ModelSerializer):
@@ -183,7 +189,7 @@ class RevisionSerializer(serializers.ModelSerializer):
     class Meta:
         model = Revision
         fields = ("id", "instance", "number", "document_sha256", "source_version", "summary", "comment", "author_name",
-                  "rolled_back_to", "created_at")  # fmt: skip
+                  "rolled_back_to", "confirm_s", "needs_confirm", "created_at")  # fmt: skip
 
 
 class ChangeSerializer(serializers.Serializer):
@@ -261,6 +267,11 @@ class PublishSerializer(serializers.Serializer):
     comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
     expected_number = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0, max_value=2**31 - 1)
     accept_warnings = serializers.BooleanField(required=False, default=False)
+    confirm_s = serializers.IntegerField(
+        required=False, default=0, min_value=0, max_value=3600,
+        help_text="seconds in which it has to prove itself on its node, else the revision before comes back; 0: final at once")
+    needs_confirm = serializers.BooleanField(
+        required=False, default=False, help_text="within `confirm_s` somebody has to say that it may stay (`confirm/`)")
 
 
 class RollBackSerializer(serializers.Serializer):

@@ -6,12 +6,14 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from dashboard.api import conditions, documents, entries, traffic, viewsets
+from dashboard.api import conditions, documents, entries, nodes, running, traffic, viewsets
+from dashboard.live.sse import LiveView
 
 router = SimpleRouter(use_regex_path=False)
-router.register("nodes", viewsets.NodeViewSet)
+router.register("nodes", nodes.NodeViewSet)
 router.register("instances", viewsets.InstanceViewSet)
 router.register("instances", documents.DocumentViewSet, basename="document")
+router.register("instances", running.RunningViewSet, basename="running")
 router.register("inbounds", entries.InboundViewSet)
 router.register("credentials", entries.CredentialViewSet)
 router.register("outbounds", entries.OutboundViewSet)
@@ -23,12 +25,15 @@ router.register("certificates", viewsets.CertificateViewSet)
 router.register("tokens", viewsets.TokenViewSet)
 router.register("revisions", documents.RevisionViewSet)
 router.register("audit", viewsets.AuditViewSet)
+router.register("join_tokens", nodes.JoinTokenViewSet)
+router.register("events", nodes.EventViewSet)
 router.register("traffic", traffic.TrafficViewSet)
 router.register("conditions", conditions.ConditionViewSet)
 router.register("receivers", conditions.ReceiverViewSet)
 
 app_name = "api"
 urlpatterns = [
+    path("live/", LiveView.as_view(), name="live"),
     path("lint/", documents.LintView.as_view(), name="lint"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),

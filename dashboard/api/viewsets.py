@@ -1,10 +1,10 @@
-"""Nodes, instances and what belongs to no instance."""
+"""Instances and what belongs to none. Nodes: nodes.py."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
@@ -18,48 +18,17 @@ from dashboard.api.serializers import (
     AuditSerializer,
     CertificateSerializer,
     InstanceSerializer,
-    NodeSerializer,
     TokenSerializer,
 )
 from dashboard.api.versions import expected_version, with_etag
-from dashboard.choices import TokenScope, Verb
-from dashboard.models import ApiToken, AuditEntry, Certificate, Instance, Node
-from dashboard.services.auditing import record
+from dashboard.choices import TokenScope
+from dashboard.models import ApiToken, AuditEntry, Certificate, Instance
 from dashboard.services.certificates import change_certificate, create_certificate, delete_certificate
 from dashboard.services.instances import change_instance, create_instance, delete_instance
 from dashboard.services.publishing import is_published
 from dashboard.services.tokens import create_token, revoke_token
 
 METHODS = ["get", "post", "patch", "delete", "head", "options"]
-
-
-class NodeViewSet(ApiView, viewsets.ModelViewSet):
-    """Hosts that run instances."""
-
-    queryset = Node.objects.all()
-    serializer_class = NodeSerializer
-    http_method_names = METHODS
-    lookup_value_converter = "int"
-    filterset_fields: ClassVar = ["name", "is_local"]
-    search_fields: ClassVar = ["name", "address", "note"]
-    ordering_fields: ClassVar = ["name", "created_at"]
-
-    def perform_create(self, serializer: Any) -> None:
-        node = serializer.save()
-        record(self.request.user, Verb.CREATED, node)
-
-    def perform_update(self, serializer: Any) -> None:
-        node = serializer.save()
-        record(self.request.user, Verb.CHANGED, node, note=", ".join(serializer.validated_data))
-
-    def perform_destroy(self, instance: Node) -> None:
-        if instance.is_local:
-            raise ApiProblem(409, "in_use", "This is the panel's own host.")
-        try:
-            record(self.request.user, Verb.DELETED, instance)
-            instance.delete()
-        except ProtectedError:
-            raise ApiProblem(409, "in_use", "Instances run on this node; move or delete them first.") from None
 
 
 class InstanceViewSet(OfToken, ApiView, viewsets.ModelViewSet):

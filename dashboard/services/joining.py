@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import F
@@ -106,8 +108,20 @@ def find_node(text: str) -> Node | None:
 def join_command(text: str, *, panel_url: str, fingerprint: str = "") -> str:
     """What is typed on the host. The token comes by standard input: command lines can be read by everybody there."""
     pin = f" --fingerprint {shlex.quote(fingerprint)}" if fingerprint else ""
+    plain = " --plain-http-on-the-network" if _is_plain_on_the_network(panel_url) else ""
     panel = shlex.quote(panel_url.rstrip("/"))
-    return f"echo {shlex.quote(text)} | python -m proxycore agent --panel {panel} --token-file -{pin}"
+    return f"echo {shlex.quote(text)} | python -m proxycore agent --panel {panel} --token-file -{pin}{plain}"
+
+
+def _is_plain_on_the_network(url: str) -> bool:
+    """Whether an agent has to be told that it may speak without TLS."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return True
 
 
 def _node_of(token: JoinToken, wished_name: str) -> Node:

@@ -31,6 +31,14 @@ def revoke(node: Node, *, by: Actor) -> bool:
 
 
 @transaction.atomic
+def delete(node: Node, *, by: Actor) -> None:
+    """With its events and figures. Raises ProtectedError: instances run on it."""
+    record(by, Verb.DELETED, node)
+    tell_standing(node.pk)
+    node.delete()
+
+
+@transaction.atomic
 def _move(node: Node, before: tuple[Standing, ...], after: Standing, verb: Verb, by: Actor) -> bool:
     if not Node.objects.filter(pk=node.pk, state__in=before).update(state=after):
         return False

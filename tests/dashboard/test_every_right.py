@@ -24,18 +24,20 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from dashboard.models import ApiToken, Bridge, Certificate, Condition, Instance, Receiver, TrafficSeries
+from dashboard.models import ApiToken, Bridge, Certificate, Condition, Instance, NodeEvent, Receiver, TrafficSeries
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.importing import import_new
 from dashboard.services.instances import local_node
+from dashboard.services.joining import make_join_token
 from dashboard.services.tokens import create_token
 from tests.dashboard.api.conftest import DOCUMENT
 from tests.dashboard.test_every_url import paths
 
 TABLE = Path(__file__).with_name("rights.txt")
-NO_ROWS = re.compile(r"\(|/login/|/logout/|/setup/|/jsi18n/|^/$|/<path:object_id>/$")
+NO_ROWS = re.compile(r"\(|/login/|/logout/|/setup/|/jsi18n/|/agent/|^/$|/<path:object_id>/$")
 """What is for everybody, or only leads to another address."""
-MODELS_OF_API = {"rules": "routingrule", "tokens": "apitoken", "audit": "auditentry", "traffic": "trafficseries"}
+MODELS_OF_API = {"rules": "routingrule", "tokens": "apitoken", "audit": "auditentry", "traffic": "trafficseries",
+                 "join_tokens": "jointoken", "events": "nodeevent"}
 FAR = "192.0.2.9"       # programs on the panel's own host may read figures without saying who they are
 Ask = Callable[[str, str], str]
 
@@ -54,6 +56,8 @@ def rows(db: None, ada: User) -> dict[str, int]:
     TrafficSeries.objects.create(instance=instance, kind="tunnel", name="home")
     Receiver.objects.create(name="chat", address="http://127.0.0.1:9/")
     Condition.objects.create(key="x", kind="tunnel_down", text="x", instance=instance, since=timezone.now())
+    make_join_token(by=ada, name="a token")
+    NodeEvent.objects.create(node=instance.node, instance=instance, kind="tunnel_up", at=timezone.now())
     keys = {"contenttype": ContentType.objects.get_for_model(Instance).pk, "group": Group.objects.get(name="viewer").pk}
     for model in (*apps.get_app_config("dashboard").get_models(), User):
         row = model._default_manager.order_by("pk").first()

@@ -33,10 +33,14 @@ class Command(BaseCommand):
         parser.add_argument("--accept-warnings", action="store_true", help="publish although there are warnings")
         parser.add_argument("--expect", type=int, metavar="N", help="only if revision N is the newest (0: there is none yet)")
         parser.add_argument("--dry-run", action="store_true", help="only say what would change and what stands against it")
+        parser.add_argument("--confirm-within", type=int, default=0, metavar="SECONDS",
+                            help="the revision before comes back if the tunnels that were up are not up again by then")
+        parser.add_argument("--needs-confirm", action="store_true", help="and unless `manage.py confirm NAME` was said by then")
         parser.add_argument("--format", choices=("text", "json"), default="text", help="of what is said (default: %(default)s)")
 
     def handle(
         self, *args: object, name: str, comment: str, accept_warnings: bool, expect: int | None, dry_run: bool, format: str,
+        confirm_within: int, needs_confirm: bool,
         **options: object,
     ) -> None:  # fmt: skip
         instance = told.instance_named(name)
@@ -46,7 +50,8 @@ class Command(BaseCommand):
             if not dry_run and not seen.is_published:
                 number = publish(
                     instance, by=None, comment=comment, expected_number=seen.number if expect is None else expect,
-                    expected_version=seen.version, accept_warnings=accept_warnings).number
+                    expected_version=seen.version, accept_warnings=accept_warnings, confirm_s=confirm_within,
+                    needs_confirm=needs_confirm).number
         except NothingToPublish:
             pass
         except PublishRefused as error:

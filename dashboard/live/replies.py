@@ -1,0 +1,71 @@
+"""Questions to the consumer of a node, from whatever process, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from channels.layers import get_channel_layer
+
+from dashboard.live.telling import group_of
+
+TAKEN_WITHIN_S: Final = 3.0
+"""A consumer that is there says at once that it passes a question on."""
+
+
+class NobodyThere(Exception):
+    """No consumer has this node."""
+
+
+class NoAnswer(Exception):
+    """The node did not answer in time."""
+
+
+async def ask_node(node_pk: int, instance_pk: int, what: str, arguments: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    """{"answer": {...}, "problems": [Complaint as JSON]}. Raises NobodyThere, NoAnswer."""
+    id_ = uuid.uuid4().hex
+    async with _channel() as (layer, reply):
+        await layer.group_send(group_of(node_pk), {
+            "type": "node.ask", "id": id_, "instance": instance_pk, "what": what, "arguments": json.dumps(arguments),
+            "reply": reply})
+        end = time.monotonic() + timeout_s
+        message = await _receive(layer, reply, min(TAKEN_WITHIN_S, timeout_s), NobodyThere)
+        while message["type"] != "ask.answer" or message["id"] != id_:
+            message = await _receive(layer, reply, end - time.monotonic(), NoAnswer)
+        return {"answer": json.loads(message["answer"]), "problems": message["problems"]}
+
+
+async def totals_of(node_pk: int) -> dict[str, int]:
+    """What runs there: workers, tunnels with a carrier, sessions. Raises NobodyThere."""
+    async with _channel() as (layer, reply):
+        await layer.group_send(group_of(node_pk), {"type": "node.totals", "reply": reply})
+        message = await _receive(layer, reply, TAKEN_WITHIN_S, NobodyThere)
+        return {key: message[key] for key in ("workers", "tunnels", "sessions")}
+
+
+@asynccontextmanager
+async def _channel() -> AsyncIterator[tuple[Any, str]]:
+    """The layer, and a channel of it that is gone afterwards."""
+    layer: Any = get_channel_layer()
+    if layer is None:
+        raise NobodyThere
+    channel = await layer.new_channel("reply")
+    try:
+        yield layer, channel
+    finally:
+        with suppress(TimeoutError):        # layers forget a channel whose receiver is cancelled
+            while True:
+                await asyncio.wait_for(layer.receive(channel), 0.001)
+
+
+async def _receive(layer: Any, channel: str, timeout_s: float, otherwise: type[Exception]) -> dict[str, Any]:
+    try:
+        message: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), max(0.01, timeout_s))
+    except TimeoutError:
+        raise otherwise from None
+    return message

@@ -1,0 +1,102 @@
+"""Questions and orders to what runs (proxycore/messages/questions.py), from any process of the panel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from asgiref.sync import async_to_sync
+from redis.exceptions import RedisError
+
+from dashboard.choices import Standing, Verb
+from dashboard.live.replies import NoAnswer, NobodyThere, ask_node, totals_of
+from dashboard.models import Instance, Node
+from dashboard.services.auditing import Actor, record
+from dashboard.services.errors import ServiceError
+from proxycore.messages import questions
+
+TIMEOUT_S: Final = 12.0
+DIAGNOSE_S: Final = 65.0
+MAX_ARGUMENTS_BYTES: Final = 16 * 1024
+
+LOOKS: Final = frozenset({questions.SESSIONS, questions.EXPLAIN, questions.DIAGNOSE, questions.LOG})
+ORDERS: Final[Mapping[str, Verb]] = {
+    questions.CLOSE: Verb.CLOSED, questions.BLOCK: Verb.BLOCKED, questions.UNBLOCK: Verb.UNBLOCKED,
+    questions.RESTART: Verb.RESTARTED,
+}
+"""What changes something: written into the audit log, and for who may publish."""
+
+
+class NotConnected(ServiceError):
+    """The node is not there, or does not answer."""
+
+
+class NotDone(ServiceError):
+    """The node answered that it cannot."""
+
+
+def is_order(what: str) -> bool:
+    return what in ORDERS
+
+
+def ask(
+    instance: Instance, what: str, arguments: Mapping[str, Any], *, by: Actor, timeout_s: float | None = None
+) -> dict[str, Any]:
+    """The answer. Who may ask is for the caller to check. Raises ServiceError, NotConnected, NotDone."""
+    if what not in LOOKS and what not in ORDERS:
+        raise ServiceError(f"what may be asked is one of {', '.join(sorted([*LOOKS, *ORDERS]))}", "what")
+    if len(json.dumps(arguments)) > MAX_ARGUMENTS_BYTES:
+        raise ServiceError(f"the arguments are longer than {MAX_ARGUMENTS_BYTES} bytes", "arguments")
+    node = Node.objects.get(pk=instance.node_id)
+    _refuse_absent(node)
+    limit_s = timeout_s or (DIAGNOSE_S if what == questions.DIAGNOSE else TIMEOUT_S)
+    try:
+        said = async_to_sync(ask_node)(node.pk, instance.pk, what, dict(arguments), limit_s)
+    except NobodyThere:
+        raise NotConnected(f"the node {node} is not connected") from None
+    except NoAnswer:
+        raise NotConnected(f"the node {node} did not answer within {limit_s:.0f} s") from None
+    except (RedisError, OSError):
+        raise NotConnected("the panel's broker does not answer, so nodes cannot be asked") from None
+    if said["problems"]:
+        first = said["problems"][0]
+        raise NotDone(str(first.get("text", "the node could not do it")), str(first.get("path", "")))
+    answer: dict[str, Any] = said["answer"]
+    if what in ORDERS:
+        record(by, ORDERS[what], instance, instance=instance, note=_told(what, arguments, answer))
+    return answer
+
+
+def what_stops(node: Node) -> dict[str, int] | None:
+    """What is cut when the node is paused or revoked: workers, tunnels, sessions. None: it is not connected."""
+    if not node.is_up:
+        return None
+    try:
+        return async_to_sync(totals_of)(node.pk)
+    except (NobodyThere, RedisError, OSError):
+        return None
+
+
+def _refuse_absent(node: Node) -> None:
+    if node.state != Standing.APPROVED:
+        raise NotConnected(f"the node {node} is {Standing(node.state).label}")
+    if not node.is_up:
+        seen = f", last seen {node.last_seen_at:%Y-%m-%d %H:%M} UTC" if node.last_seen_at is not None else ""
+        raise NotConnected(f"the node {node} is not connected{seen}")
+
+
+def _told(what: str, arguments: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """For the audit log: which sessions, of whom."""
+    parts = []
+    if source := arguments.get("source"):
+        parts.append(f"of {source}")
+    if tunnel := arguments.get("tunnel"):
+        parts.append(f"tunnel {tunnel}")
+    if ids := arguments.get("ids"):
+        parts.append(f"{len(ids)} chosen" if isinstance(ids, list) else "chosen")
+    if what == questions.BLOCK and (seconds := arguments.get("seconds")):
+        parts.append(f"for {seconds} s")
+    if "closed" in answer:
+        parts.append(f"{answer['closed']} closed")
+    return ", ".join(str(part) for part in parts)[:500]
