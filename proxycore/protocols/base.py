@@ -40,6 +40,9 @@ class Settings(BaseModel):
         """Tags that rules may see besides those of inbounds and bridges: of a tunnel that this outbound keeps open."""
         return ()
 
+    def prepare(self) -> None:
+        """Do beforehand what costs much when these settings are built: it may be called in another thread."""
+
     @property
     def policy_level(self) -> int:
         """Level of connections before a user is known, or without one; of an outbound: of those that it makes."""

@@ -33,6 +33,8 @@ async def read(text: str, name: str) -> LoadedDocument:
 def _read(text: str, name: str) -> LoadedDocument:
     """An access log on the console would go where only a crash is looked for: there is none."""
     loaded = load_document(text, name)
+    for inbound in loaded.document.inbounds:
+        inbound.settings.prepare()
     log = loaded.document.log
     if log.access == "":
         loaded = replace(loaded, document=replace(loaded.document, log=log.model_copy(update={"access": "none"})))

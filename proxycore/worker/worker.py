@@ -6,6 +6,7 @@ Whatever the agent does, or does not read, the data plane goes on: nothing here 
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import logging
 import os
@@ -54,6 +55,10 @@ MAX_RUNS: Final = 8
 """Documents that wait for the one that is being read."""
 
 ORPHAN_DRAIN_S: Final = 5.0
+SMALL_CHARS: Final = 256 * 1024
+LOOKS_EVERY: Final = 16
+"""After so many documents that are not small, the collector looks through everything."""
+
 QUIET_LAG_MS: Final = 10
 """A loop that is no later than this is on time."""
 
@@ -87,6 +92,7 @@ class Worker:
         self._limits = Limits((), 0.0, lambda _email: 0)
         self._runs: deque[tuple[Run, AgentConnection]] = deque()
         self._is_reading = False
+        self._applied = 0                   # documents that were read
         self._is_stopping = False
         self._said: Any = {}                # the tree as the agent has it
         self._is_new = True                 # the agent has none yet
@@ -189,6 +195,15 @@ class Worker:
     async def _run(self, message: Run) -> Done:
         """Read the document and put it in the place of the one that runs; nothing changes where that cannot be."""
         is_first = self._instance is None
+        gc.disable()        # to look again and again through what is being read is in vain, and everything stands meanwhile
+        try:
+            return await self._read_and_apply(message, is_first=is_first)
+        finally:
+            self._applied += 1
+            is_small = len(message.document) < SMALL_CHARS
+            settle(is_whole=is_first or is_small or self._applied % LOOKS_EVERY == 0)
+
+    async def _read_and_apply(self, message: Run, *, is_first: bool) -> Done:
         try:
             loaded = await read(message.document, message.name or "document")
         except DocumentError as error:
@@ -215,7 +230,6 @@ class Worker:
         for line in changes:
             _log.info("%s", line)
         _log.info("%s runs", message.name or "the document")
-        settle()
         return Done(id=message.id, changes=changes)
 
     async def _put_in_place(self, loaded: LoadedDocument) -> list[str]:

@@ -37,10 +37,12 @@ class VmessCredential:
     email: str = ""
     level: int = 0
     sends_end_mark: bool = True
-    command_key: bytes = field(init=False, repr=False)
+    command_key: bytes = field(init=False, repr=False, compare=False)
+    open_auth_id: Callable[[bytes], bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "command_key", command_key(self.user_id))
+        object.__setattr__(self, "open_auth_id", _auth_id_opener(self.command_key))
 
 
 class SeenRequests:
@@ -63,7 +65,7 @@ class Authenticator:
     ) -> None:
         """`now` is Unix time in seconds."""
         self._now = now
-        self._users = [(_auth_id_opener(credential), credential) for credential in credentials]
+        self._users = [(credential.open_auth_id, credential) for credential in credentials]
         self._known = frozenset(credentials)
         self._seen = SeenRequests() if seen is None else seen
 
@@ -112,6 +114,6 @@ class Authenticator:
             raise AuthError(f"{REPLAYED} of a session", REPLAYED)
 
 
-def _auth_id_opener(credential: VmessCredential) -> Callable[[bytes], bytes]:
+def _auth_id_opener(command_key: bytes) -> Callable[[bytes], bytes]:
     # ECB of single blocks: the context has no state between blocks, so one serves every connection.
-    return Cipher(algorithms.AES(kdf.kdf16(credential.command_key, kdf.AUTH_ID)), modes.ECB()).decryptor().update
+    return Cipher(algorithms.AES(kdf.kdf16(command_key, kdf.AUTH_ID)), modes.ECB()).decryptor().update

@@ -25,7 +25,7 @@ class VmessInbound(Inbound):
     """One configured VMess server."""
 
     def __init__(self, settings: VmessInboundSettings, context: InboundContext) -> None:
-        credentials = [VmessCredential(user.user_id, user.email, user.level, user.sends_end_mark) for user in settings.accounts]
+        credentials = [user.credential for user in settings.accounts]
         self.wheel = context.wheel
         self.policy = context.policy
         seen = context.memory.setdefault(SeenRequests, SeenRequests())
