@@ -293,11 +293,6 @@ class Carrier(Stream):
         waiting = [session for session in self.sessions.values() if isinstance(session, MuxSession) and session.rx_bytes]
         return list(self._slow) or sorted(waiting, key=lambda session: -session.rx_bytes)[:1]
 
-    def biggest_sender(self) -> list[MuxSession]:
-        """The session that has sent most of those that could not send all, if there is one."""
-        waiting = [session for session in self.sessions.values() if isinstance(session, MuxSession) and session.tx is not None]
-        return sorted(waiting, key=lambda session: -session.sent)[:1]
-
     # frames that came
 
     def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> codec.Receiver | None:

@@ -23,7 +23,7 @@ STUCK_S = 1.0
 """The kernel could send nothing for so long: the other side does not read."""
 
 STALL_S = 10.0
-"""A session that holds up others for so long is ended; a carrier that does not move for twice as long is too."""
+"""A session that holds up others for so long is ended; where it cannot be told which that is, their carrier is."""
 
 _log = logging.getLogger("xrev.stalls")
 
@@ -45,8 +45,12 @@ class Stalls:
 
         def look() -> None:
             self._watched.discard(carrier)
-            if not carrier.ended and is_held_up(carrier):
+            if carrier.ended:
+                return
+            if is_held_up(carrier):
                 on_held_up()
+            elif carrier.blocked_at is not None or carrier.stalled_at is not None:
+                begin(carrier)          # it was free meanwhile, and has been held up again since
 
         def begin(_carrier: Carrier) -> None:
             if carrier.extension is None and carrier not in self._watched:
@@ -61,25 +65,31 @@ class Stalls:
             return
         now = carrier.now()
         if carrier.stalled_at is not None and now - carrier.stalled_at >= self.stall_s:
-            self._end(carrier, carrier.slow_sessions(), "its reader stood still")
+            self._end(carrier, carrier.slow_sessions())
         elif carrier.extension is None and carrier.blocked_at is not None and (stuck_s := health.stuck_s()) >= self.stall_s:
-            if stuck_s >= 2 * self.stall_s:
-                self._tell(f"a carrier was closed: it took nothing for {stuck_s:.0f} s")
+            # which session the other side waits for cannot be told, nor could it be told to leave that
+            sessions = _streams(carrier)
+            if sessions > 1:
+                self._tell(f"a carrier with {sessions} sessions was closed: nothing was taken of it for {stuck_s:.0f} s")
                 carrier.fail(LinkDown("a session held the carrier up"))
-            else:
-                self._end(carrier, carrier.biggest_sender(), "nothing was taken of it")
 
-    def _end(self, carrier: Carrier, guilty: list[MuxSession], why: str) -> None:
-        others = sum(not session.is_packet for session in carrier.sessions.values()) - len(guilty)
+    def _end(self, carrier: Carrier, guilty: list[MuxSession]) -> None:
+        others = _streams(carrier) - len(guilty)
         if others <= 0:
             return              # it holds up nobody
         for session in guilty:
-            self._tell(f"session {session.id} was ended: {why} for {self.stall_s:.0f} s, and held up {others} others")
+            self._tell(
+                f"session {session.id} was ended: its reader stood still for {self.stall_s:.0f} s, and held up {others} others")
             session.fail(LinkDown("it held up the other sessions of its carrier"))
 
     def _tell(self, text: str) -> None:
         _log.warning("%s: %s", self._tag, text)
         self._news.tell(Kind.STALLED, self._tag, text)
+
+
+def _streams(carrier: Carrier) -> int:
+    """Sessions that could be held up; a control session is none."""
+    return sum(not session.is_packet for session in carrier.sessions.values())
 
 
 def is_held_up(carrier: Carrier) -> bool:

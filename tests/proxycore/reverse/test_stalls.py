@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from proxycore.messages.events import Event, Kind
@@ -29,12 +31,19 @@ class Public:
     def __init__(self, stall_s: float = STALL_S) -> None:
         self.loop = ManualLoop()
         wheel = Wheel(self.loop)
+        self.clients: list[RecordingStream] = []
         self.events: list[Event] = []
         news = News(wheel)
         news.listener = self.events.append
         self.portal = Portal("portal", DOMAIN, self.loop, wheel, dialect.V2RAY, news=news, stall_s=stall_s)
         self.bridge = self.bridge_comes()
         self.loop.advance(SETTLE_S)
+
+    def end(self) -> None:
+        """Everybody leaves, or what waits for them would count as the process's."""
+        for client in self.clients:
+            client.peer.abort(None)
+        self.portal.stop()
 
     def bridge_comes(self) -> Frames:
         bridge = Frames(self.portal)
@@ -43,6 +52,7 @@ class Public:
 
     def client(self) -> RecordingStream:
         client = RecordingStream()
+        self.clients.append(client)
         self.portal.open(PUBLIC, client)
         self.loop.turn()
         return client
@@ -63,8 +73,10 @@ class Public:
 
 
 @pytest.fixture
-def public() -> Public:
-    return Public()
+def public() -> Iterator[Public]:
+    public = Public()
+    yield public
+    public.end()
 
 
 def test_a_bridge_whose_carrier_is_held_up_is_asked_for_another_one(public: Public) -> None:
@@ -135,6 +147,7 @@ def test_it_can_be_switched_off() -> None:
     client = public.stalled()
     public.loop.advance(50)
     assert not client.ended
+    public.end()
 
 
 class Private:
@@ -174,6 +187,19 @@ def test_a_bridge_opens_another_carrier_as_soon_as_one_is_not_read() -> None:
     assert private.dials == 2
 
 
+def test_a_carrier_that_was_free_meanwhile_is_looked_at_again() -> None:
+    private = Private()
+    carrier = private.bridge.links[-1].carrier
+    carrier.pause()
+    private.loop.advance(CONGESTED_S * 0.9)
+    carrier.resume()
+    carrier.pause()
+    private.loop.advance(CONGESTED_S * 0.9)
+    assert private.dials == 1
+    private.loop.advance(CONGESTED_S * 2)
+    assert private.dials == 2
+
+
 def test_a_carrier_that_is_full_for_a_moment_is_no_reason() -> None:
     private = Private()
     carrier = private.bridge.links[-1].carrier
@@ -193,3 +219,14 @@ def test_carriers_that_are_opened_for_this_are_few() -> None:
         if not private.bridge.links[-1].is_up:
             private.greet()
     assert private.dials == MAX_HELD_UP
+
+
+@pytest.mark.parametrize(("sessions", "is_closed"), [(1, False), (2, True)])
+def test_a_carrier_that_takes_nothing_for_long_is_closed_if_that_holds_up_anybody(sessions: int, is_closed: bool) -> None:
+    private = Private()
+    carrier = private.bridge.links[0].carrier
+    for number in range(3, 2 + sessions):
+        carrier.write(encode_new(number, WEB))
+    carrier.pause()
+    private.pass_time(STALL_S + 4)
+    assert carrier.ended is is_closed
