@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from proxycore.agent.log_ring import Line, shortened
+from proxycore.messages.beat import AGENT_S, until_next
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.link import Happened, LogLines, Ping, State, Traffic
 from proxycore.messages.patch import difference, merge
@@ -19,7 +20,6 @@ MAX_EVENTS: Final = 2000            # kept while the panel is away
 EVENTS_AT_ONCE: Final = 200
 MAX_MESSAGES: Final = 256           # answers and the like, which bounded questions make
 MAX_LOG_LINES: Final = 500          # of one instance between two messages
-STATE_EVERY_S: Final = 1.0
 PING_EVERY_S: Final = 5.0
 TRAFFIC_AGAIN_S: Final = 30.0
 
@@ -31,18 +31,20 @@ class Outbox:
 
     def __init__(
         self, state: Callable[[], dict[str, Any]], traffic: Callable[[int], list[Bucket]], *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, state_in_s: Callable[[], float] = lambda: until_next(time.time(), AGENT_S),
     ) -> None:
+        """`state_in_s` says how long it is from now until state is told again."""
         self._state = state
         self._traffic = traffic
         self._clock = clock
+        self._state_in_s = state_in_s
         self.woken = asyncio.Event()
         self._messages: deque[BaseModel] = deque()
         self._events: deque[Event] = deque()
         self._lost_events = 0
         self._log_lines: dict[int, deque[Line]] = {}
         self._sent_tree: dict[str, Any] | None = None       # what the panel has; None: nothing
-        self._state_at = 0.0
+        self._state_due = 0.0
         self._said_at = 0.0
         self._traffic_after = 0
         self._traffic_unkept: set[tuple[str, int]] = set()
@@ -54,7 +56,7 @@ class Outbox:
         self._messages.clear()
         self._log_lines.clear()
         self._sent_tree = None
-        self._state_at = now - STATE_EVERY_S
+        self._state_due = now
         self._said_at = now
         self._start_traffic()
         self.woken.set()
@@ -86,7 +88,7 @@ class Outbox:
     @property
     def due_in_s(self) -> float:
         """Until something is due even if nothing happens."""
-        return max(0.0, self._state_at + STATE_EVERY_S - self._clock())
+        return max(0.0, self._state_due - self._clock())
 
     def next(self) -> Iterator[BaseModel]:
         """What is due now, most urgent first. State is read when its turn comes, not before."""
@@ -96,8 +98,8 @@ class Outbox:
         while self._events:
             yield self._said(self._next_events())
         now = self._clock()
-        if now >= self._state_at + STATE_EVERY_S:
-            self._state_at = now
+        if now >= self._state_due:
+            self._state_due = now + self._state_in_s()
             if (state := self._next_state()) is not None:
                 yield self._said(state)
             for instance, lines in self._log_lines.items():

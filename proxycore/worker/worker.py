@@ -23,6 +23,7 @@ from proxycore.errors import ConfigError
 from proxycore.instance import Instance
 from proxycore.live.sessions import Sessions
 from proxycore.live.tree import LiveTree
+from proxycore.messages import beat
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.patch import difference
 from proxycore.messages.worker import (
@@ -47,7 +48,6 @@ from proxycore.worker.lines import Lines
 from proxycore.worker.questions import Answers
 from proxycore.worker.reading import complaint, complaints, read, words
 
-STATE_S: Final = 1.0
 MAX_EVENTS: Final = 1000
 """That wait for an agent; the oldest go first."""
 
@@ -97,7 +97,7 @@ class Worker:
         self._said: Any = {}                # the tree as the agent has it
         self._is_new = True                 # the agent has none yet
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self._tick_at = loop.time() + STATE_S
+        self._tick_at = loop.time() + beat.until_next(time.time(), beat.WORKER_S)
         self._tick = loop.call_at(self._tick_at, self._on_tick)
 
     async def run(self) -> int:
@@ -340,7 +340,7 @@ class Worker:
     def _on_tick(self) -> None:
         now = self._loop.time()
         lag_ms = max(now - self._tick_at, 0.0) * 1000
-        self._tick_at = max(self._tick_at + STATE_S, now)
+        self._tick_at = now + beat.until_next(time.time(), beat.WORKER_S)
         self._tick = self._loop.call_at(self._tick_at, self._on_tick)
         try:
             if self._instance is not None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from proxycore.agent.outbox import MAX_EVENTS, MAX_LOG_LINES, MAX_MESSAGES, PING_EVERY_S, STATE_EVERY_S, TRAFFIC_AGAIN_S, Outbox
+from proxycore.agent.outbox import MAX_EVENTS, MAX_LOG_LINES, MAX_MESSAGES, PING_EVERY_S, TRAFFIC_AGAIN_S, Outbox
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.link import Answer, Traffic
 from proxycore.messages.patch import merge
+
+STATE_EVERY_S = 1.0
 
 
 class Node:
@@ -17,7 +19,7 @@ class Node:
         self.now = 1000.0
         self.state: dict[str, Any] = {"host": {"load": 1}}
         self.buckets: list[Traffic] = []
-        self.outbox = Outbox(lambda: self.state, self.waiting, clock=lambda: self.now)
+        self.outbox = Outbox(lambda: self.state, self.waiting, clock=lambda: self.now, state_in_s=lambda: STATE_EVERY_S)
         self.tree: dict[str, Any] = {}
 
     def waiting(self, after: int) -> list[tuple[int, Traffic]]:
