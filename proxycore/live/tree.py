@@ -17,7 +17,7 @@ from proxycore.live.tunnels import bridge_state, bridges_by_tag, portal_state, p
 from proxycore.messages.state import InboundState, OutboundState, UserState, WorkerState
 from proxycore.running.inbounds import RunningInbound
 from proxycore.running.outbounds import RunningOutbound
-from proxycore.stats import Account
+from proxycore.stats import Account, Traffic
 
 if TYPE_CHECKING:
     from proxycore.document.model import LoadedDocument
@@ -86,6 +86,7 @@ class LiveTree:
         self._outbounds: dict[str, _Outbound] = {}
         self._untagged: list[Account] = []
         self._vias: dict[str, str] = {}
+        self._gone: dict[Traffic, None] = {}            # of inbounds of before, which have accepted connections too
         self._users: dict[str, UserState] = {}
 
     def look(self) -> WorkerState:
@@ -114,7 +115,7 @@ class LiveTree:
             inbounds=inbounds, outbounds=outbounds, portals=portals, bridges=bridges, users=self._look_at_users(),
             refusals=dict(ground.news.refusals), blocked=dict(ground.blocks.until),
             sessions=sum(one["sessions"] for one in portals.values()) + sum(one["sessions"] for one in bridges.values()),
-            connections=sum(one["accepted"] for one in inbounds.values()))
+            connections=sum(one["accepted"] for one in inbounds.values()) + sum(traffic.begun for traffic in self._gone))
 
     def _look_at_users(self) -> dict[str, UserState]:
         before, found = self._users, {}
@@ -130,9 +131,12 @@ class LiveTree:
         instance = self._instance
         running, document = instance.running, instance.loaded.document
         self._loaded = instance.loaded
+        self._gone.update((one.traffic, None) for one in self._inbounds.values())
         inbounds = dict(keyed(document.inbounds, running.inbounds.values()))
         outbounds = dict(keyed(document.outbounds, running.outbounds.values()))
         self._inbounds = {key: _Inbound(one) for key, one in inbounds.items()}
+        for here in self._inbounds.values():
+            self._gone.pop(here.traffic, None)
         self._outbounds = {key: _Outbound(one) for key, one in outbounds.items()}
         self._untagged = [
             *(one.account for one in inbounds.values() if not one.entry.tag),

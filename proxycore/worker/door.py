@@ -113,8 +113,11 @@ class AgentConnection(asyncio.Protocol):
 def bind(path: str) -> socket.socket:
     """A socket at `path` that only its owner can connect to. What nobody listens on any more is replaced.
 
-    Raises: OSError.
+    Raises: OSError, also where others may reach into its folder.
     """
+    folder = os.path.dirname(path) or "."
+    if os.stat(folder).st_mode & 0o077:
+        raise PermissionError(f"others may reach into {folder}: it has to be its owner's alone (mode 0700)")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     mask = os.umask(0o177)
     try:
