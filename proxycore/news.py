@@ -24,6 +24,7 @@ MAX_REASON_CHARS: Final = 64
 MAX_TAG_CHARS: Final = 255
 
 _Key = tuple[Refusal, str, str]
+_Last = tuple[int, str, str, float | None]      # count, and source, text and seconds of the last
 
 
 class News:
@@ -35,7 +36,7 @@ class News:
         """`now` is Unix time in seconds."""
         self.listener: Callable[[Event], None] | None = None
         self.refusals: dict[str, int] = {}              # by reason, since the start
-        self._gathered: dict[_Key, list[Event]] = {}    # the last of those that wait to be told, or nothing
+        self._gathered: dict[_Key, list[_Last]] = {}    # how many wait to be told, with what the last of them said; or nothing
         self._wheel = wheel
         self._now = now
         self.wheel_slot = -1
@@ -59,17 +60,16 @@ class News:
         key = (why, tag, ip)
         if key not in self._gathered and len(self._gathered) >= MAX_GATHERED:
             key = (why, tag, "")
-        event = self._event(Kind.REFUSED, tag, text, why, ip, seconds)
         waiting = self._gathered.get(key)
         if waiting is None:
             if self.wheel_slot < 0:
                 self._wheel.watch(self, PERIOD_S)
             self._gathered[key] = []
-            self.listener(event)
+            self.listener(self._event(Kind.REFUSED, tag, text, why, ip, seconds))
         elif waiting:
-            waiting[0] = event.model_copy(update={"count": waiting[0].count + 1})
+            waiting[0] = (waiting[0][0] + 1, ip, text, seconds)
         else:
-            waiting.append(event)
+            waiting.append((1, ip, text, seconds))
 
     def handshake_failed(self, tag: str, source: HostPort, error: PeerError | TimeoutError) -> None:
         """A handshake with the inbound `tag` failed."""
@@ -80,17 +80,19 @@ class News:
 
     def on_watch(self) -> float | None:
         """The period is over: tell what was gathered. What goes on is gathered again."""
-        waiting = {key: events[0] for key, events in self._gathered.items() if events}
+        waiting = {key: last[0] for key, last in self._gathered.items() if last}
         self._gathered = {key: [] for key in waiting}
         if self.listener is not None:
-            for event in waiting.values():
-                self.listener(event)
+            for (why, tag, _), (count, ip, text, seconds) in waiting.items():
+                self.listener(self._event(Kind.REFUSED, tag, text, why, ip, seconds, count))
         return PERIOD_S if waiting else None
 
-    def _event(self, kind: Kind, tag: str, text: str, reason: str, source: str, seconds: float | None) -> Event:
+    def _event(
+        self, kind: Kind, tag: str, text: str, reason: str, source: str, seconds: float | None, count: int = 1
+    ) -> Event:
         return Event(
             kind=kind, at=self._now(), tag=tag[:MAX_TAG_CHARS], text=text[:MAX_TEXT_CHARS], reason=str(reason)[:MAX_REASON_CHARS],
-            source=source[:MAX_REASON_CHARS], count=1, seconds=seconds)
+            source=source[:MAX_REASON_CHARS], count=count, seconds=seconds)
 
 
 def _ip(source: HostPort | str | None) -> str:

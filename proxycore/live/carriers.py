@@ -10,9 +10,11 @@ from proxycore.destination import HostPort
 from proxycore.messages.state import CarrierHealth, CarrierState
 from proxycore.mux.carrier import Carrier
 from proxycore.net.tcp_info import TcpInfo, tcp_info
+from proxycore.reverse import dialect
 from proxycore.reverse.bridge import BridgeLink
 from proxycore.reverse.extension_codec import VERSION
 from proxycore.reverse.link import Link
+from proxycore.reverse.portal import WRONG_GUESS_S
 
 LOSS_LOOKS: Final = 10
 """The loss of a carrier is that of about as many looks."""
@@ -95,6 +97,8 @@ class Carriers:
             dialect=link.dialect, health=health(link), sessions=sessions, extension=VERSION if link.has_extension else 0)
         if link.has_extension:
             state["core"] = "xrev"
+        elif link.dialect in dialect.CORES and self._is_known(link):
+            state["core"] = dialect.CORES[link.dialect]
         if isinstance(link, Link):
             state["peer"] = text(link.source)
             if link.credential:
@@ -108,6 +112,10 @@ class Carriers:
             state["up"], state["down"] = carrier.received, carrier.sent
         self._look_at_socket(seen, carrier, state)
         return state
+
+    def _is_known(self, link: AnyLink) -> bool:
+        """A portal speaks its own dialect. A bridge that lived through a wrong guess for so long would have broken off."""
+        return isinstance(link, BridgeLink) or self._loop_time() - link.registered_at > WRONG_GUESS_S[1]
 
     def _look_at_socket(self, seen: _Seen, carrier: Carrier, state: CarrierState) -> None:
         sock = carrier.peer.carried_by()

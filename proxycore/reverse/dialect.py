@@ -7,7 +7,7 @@ Versions: see docs/reverse.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 XRAY_25_9 = "reverse"                               # Xray from 25.9.10
 V2FLY = "reverse.internal.v2fly.org"                # v2fly from 4.35, Xray 1.5.4 to 25.9.5
@@ -16,6 +16,14 @@ XRAY_1 = "reverse.internal.example.com"             # Xray to 1.5.3
 
 DIALECTS: Sequence[str] = (XRAY_25_9, V2FLY, V2RAY, XRAY_1)
 """In the order in which they are tried."""
+
+CORES: Mapping[str, str] = {
+    XRAY_25_9: "Xray 25.9.10 or newer",
+    V2FLY: "v2fly 4.35 or newer, or Xray 1.5.4 to 25.9.5",
+    V2RAY: "V2Ray up to 4.34",
+    XRAY_1: "Xray up to 1.5.3",
+}
+"""Who speaks it, in words."""
 
 _KNOWN = frozenset(DIALECTS)
 MAX_REMEMBERED = 4096

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from proxycore.messages.worker import Ask
+from tests.e2e.conftest import program
 from tests.support import documents
 from tests.support.processes import LOCALHOST, free_port, until
 from tests.support.target import Target, ask, is_served, read_exactly
@@ -72,6 +73,19 @@ def test_a_bridge_lists_closes_and_blocks_by_the_client_that_it_was_told_of(ends
         ends.bridge.state.get("blocked") and ends.bridge.state["bridges"]["r-in"]["carriers"]))
     ends.bridge.ask("unblock", source=LOCALHOST)
     until("the client is let in again", lambda: is_served(ends.port), 10)
+
+
+def test_a_carrier_says_which_core_is_at_its_other_end(workers: Workers, target: Target) -> None:
+    port, carrier_port = free_port(), free_port()
+    document = documents.portal([documents.door("web", port, target.port)], carrier_port)
+    workers.processes.run_document("portal", program("v2ray"), document).await_port(carrier_port)
+    bridge = workers.run("bridge", documents.bridge(carrier_port))
+    until("the target answers through the tunnel", lambda: is_served(port), 20)
+    bridge.await_("the carrier shows", lambda: bridge.state.get("bridges", {}).get("bridge", {}).get("carriers"))
+    (carrier,) = bridge.state["bridges"]["bridge"]["carriers"].values()
+    assert carrier["dialect"] == "reverse.internal.v2ray.com"
+    assert carrier["core"] == "V2Ray up to 4.34"
+    assert carrier["extension"] == 0
 
 
 def test_an_agent_that_does_not_read_gets_the_newest_state_and_holds_nobody_up(workers: Workers, target: Target) -> None:
