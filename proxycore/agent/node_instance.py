@@ -94,7 +94,8 @@ class NodeInstance:
         """Run what was kept; a worker that is still there is taken over, or stopped where the node is paused."""
         record = self._record
         hello = await self._supervisor.find()
-        if record.pending is not None and not self._is_begun_with_pending(hello):
+        is_on_trial_later = is_paused and record.trial is not None       # when the node is resumed
+        if record.pending is not None and not is_on_trial_later and not self._is_begun_with_pending(hello):
             pending, record.pending = record.pending, None
             if record.trial is not None:
                 record.trial = None
@@ -219,7 +220,7 @@ class NodeInstance:
             self._is_restart_asked = False
             await self._supervisor.restart()
         elif self._judge is not None:
-            verdict = self._judge.look(self._clock(), self._state)
+            verdict = self._judge.look(self._clock(), self._state, is_running=self._supervisor.is_running)
             if verdict is None:
                 return False
             if verdict:

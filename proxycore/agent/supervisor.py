@@ -299,7 +299,10 @@ class Supervisor:
         try:
             if self._connection is None:
                 self._connection = await self._connect(process)
-                await self._connection.hello()
+                hello = await self._connection.hello()
+                if not process.has(hello.pid):
+                    await self._end_stranger(hello.pid)
+                    raise LinkDown("another process listened in its place")
             if self._running_sha256 == target.sha256:
                 self.set_limits(target.limits())
                 return target, Done(id=0)

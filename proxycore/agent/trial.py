@@ -35,7 +35,7 @@ class Judge:
         self.trial = trial
         self._seen: dict[Tunnel, float] = {}        # when it was last up
 
-    def look(self, now: float, state: Mapping[str, Any]) -> str | None:
+    def look(self, now: float, state: Mapping[str, Any], *, is_running: bool = True) -> str | None:
         """The verdict on a WorkerState: None not yet, "" it stands, else a sentence why it does not.
 
         A tunnel that the new document does not have is not in the state, and need not come back.
@@ -45,10 +45,12 @@ class Judge:
             self._seen.update((tunnel, now) for tunnel in tunnels_up(state))
         there = tunnels(state)
         missing = [one for one in trial.tunnels if one in there and self._seen.get(one, 0.0) < now - LATELY_S]
-        if trial.is_confirmed and not missing and now >= trial.since + SETTLE_S:
+        if trial.is_confirmed and is_running and not missing and now >= trial.since + SETTLE_S:
             return ""
         if now < max(trial.until, trial.since + SETTLE_S):
             return None
+        if not is_running:
+            return f"its worker did not run after {self._length}"
         if missing:
             named = ", ".join(f"{kind} {tag}" for kind, tag in missing[:5])
             return f"{named} did not come back within {self._length}"

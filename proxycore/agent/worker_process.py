@@ -88,14 +88,24 @@ class WorkerProcess:
             os.close(reader)
 
     def signal(self, number: int) -> None:
-        """Nothing happens where it has ended."""
+        """To it, and to what it started. Nothing happens where it has ended."""
         if self.ended.is_set():
             return
         with contextlib.suppress(ProcessLookupError):
             if self._pidfd >= 0:
-                signal.pidfd_send_signal(self._pidfd, number)
+                signal.pidfd_send_signal(self._pidfd, 0)        # nobody else has its number now
+            session = os.getsid(self.pid)
+            if session == os.getpgid(self.pid) != os.getpgid(0):
+                os.killpg(session, number)
             else:
                 os.kill(self.pid, number)
+
+    def has(self, pid: int) -> bool:
+        """Whether `pid` is it, or was started by it: its command may be wrapped by another one."""
+        try:
+            return pid == self.pid or os.getsid(pid) == self.pid
+        except OSError:
+            return False
 
     @property
     def exit_code(self) -> int | None:

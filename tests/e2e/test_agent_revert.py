@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxycore.messages.link import Close
 from tests.e2e.test_agent import Nodes, node, nodes, panel  # noqa: F401 - fixtures
 from tests.support.agents_panel import Panel, wanted
 from tests.support.node import Node
@@ -135,3 +136,19 @@ def test_the_first_revision_is_not_on_trial(panel: Panel, node: Node) -> None:  
     node.start()
     node.await_running(1)
     assert "pending" not in panel.worker(1)
+
+
+def test_a_pause_does_not_decide_a_trial(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
+    try_revision(panel, {**GOOD, "new": 1}, confirm_s=4)
+    panel.close_code = Close.PAUSED
+    panel.close(Close.PAUSED)
+    until("its worker ends", lambda: not node.worker_pids, 10)
+    node.kill()
+    node.start()
+    until("it says so again", lambda: node.process.log.count("paused this node") >= 2, 10)
+    node.process.end()
+    assert "did not stand" not in node.process.log
+    panel.close_code = None
+    node.start()
+    assert panel.await_event("confirmed").instance == 1
+    assert panel.worker(1)["revision"] == 2

@@ -202,6 +202,33 @@ async def test_a_worker_that_does_not_stop_is_killed(place: Place) -> None:
         await supervisor.ask("sessions", {}, 1)
 
 
+async def test_a_worker_that_was_left_behind_unseen_is_ended(place: Place) -> None:
+    """An agent was killed between the start of a process and its first word: the next one finds no socket, and starts another."""
+    first, _ = place.supervisor(f"sh -c 'sleep 1; exec {LIGHT_WORKER} \"$@\"' sh")
+    first.begin(target({"first": 1}))
+    await until(lambda: first.pid)
+    unseen = first.pid
+    await first.leave()
+    second, watched = place.supervisor(f"sh -c 'sleep 2; exec {LIGHT_WORKER} \"$@\"' sh")
+    assert await second.find() is None
+    document = target({"second": 1})
+    second.begin(document)
+    await until(lambda: second.is_running and second.running_sha256 == document.sha256)
+    assert workers_of(place.folder) == [second.pid]
+    assert second.pid != unseen
+    assert watched.died == ["it was ended by SIGKILL"]
+
+
+async def test_what_a_wrapped_worker_started_ends_with_it(place: Place) -> None:
+    supervisor, watched = place.supervisor(f"sh -c '{LIGHT_WORKER} \"$@\"; exit 5' sh")
+    await supervisor.apply(target({}))
+    assert len(workers_of(place.folder)) == 2
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    await supervisor.stop(0)
+    assert workers_of(place.folder) == []
+    assert watched.died == []
+
+
 async def test_limits_of_the_process(place: Place) -> None:
     supervisor, _ = place.supervisor()
     memory = 4 << 30

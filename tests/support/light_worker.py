@@ -32,6 +32,7 @@ from proxycore.errors import LinkDown
 from proxycore.messages import worker as messages
 from proxycore.messages.framing import FrameReader, encode
 from proxycore.messages.patch import difference
+from proxycore.worker.door import bind
 
 TICK_S = 0.2
 
@@ -143,8 +144,12 @@ class Agent(asyncio.Protocol):
 async def serve(path: str) -> int:
     loop = asyncio.get_running_loop()
     worker = LightWorker()
-    server = await loop.create_unix_server(lambda: Agent(worker), path)
-    os.chmod(path, 0o600)
+    try:
+        sock = bind(path)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    server = await loop.create_unix_server(lambda: Agent(worker), sock=sock)
     ticking = asyncio.create_task(worker.tick())
     orphaned_since = time.monotonic()
     while not worker.code.done():

@@ -71,5 +71,12 @@ def test_a_confirmation_ends_it_early_when_the_tunnels_are_up(needs_confirm: boo
     assert one.look(104, state(PORTAL, BRIDGE)) == ""
 
 
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_a_worker_that_does_not_run_does_not_stand(is_confirmed: bool) -> None:
+    one = judge(is_confirmed=is_confirmed)
+    assert one.look(105, {}, is_running=False) is None
+    assert one.look(110, {}, is_running=False) == "its worker did not run after 10 s"
+
+
 def test_a_confirmation_does_not_bring_tunnels_back() -> None:
     assert judge(needs_confirm=True, is_confirmed=True).look(110, state(PORTAL)) == "bridge office did not come back within 10 s"
