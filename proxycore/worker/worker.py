@@ -51,8 +51,8 @@ from proxycore.worker.reading import complaint, complaints, read, words
 MAX_EVENTS: Final = 1000
 """That wait for an agent; the oldest go first."""
 
-MAX_RUNS: Final = 8
-"""Documents that wait for the one that is being read."""
+MAX_ORDERS: Final = 16
+"""Documents, and limits of them, that wait for the document that is being read."""
 
 ORPHAN_DRAIN_S: Final = 5.0
 SMALL_CHARS: Final = 256 * 1024
@@ -90,7 +90,7 @@ class Worker:
         self._loaded: LoadedDocument | None = None      # with the credentials that are out by now
         self._name = self._sha256 = ""
         self._limits = Limits((), 0.0, lambda _email: 0)
-        self._runs: deque[tuple[Run, AgentConnection]] = deque()
+        self._orders: deque[tuple[Run | SetLimits, AgentConnection]] = deque()     # in their order
         self._is_reading = False
         self._applied = 0                   # documents that were read
         self._is_stopping = False
@@ -155,10 +155,8 @@ class Worker:
         if agent is not self._agent:
             return
         match message:
-            case Run():
+            case Run() | SetLimits():
                 self._enqueue(message, agent)
-            case SetLimits():
-                self._set_limits(message.limits)
             case Ask():
                 self._answer(message, agent)
             case Stop():
@@ -166,20 +164,26 @@ class Worker:
 
     # documents
 
-    def _enqueue(self, message: Run, agent: AgentConnection) -> None:
-        if len(self._runs) >= MAX_RUNS or self._is_stopping:
+    def _enqueue(self, message: Run | SetLimits, agent: AgentConnection) -> None:
+        if isinstance(message, SetLimits):
+            if self._orders and isinstance(self._orders[-1][0], SetLimits):
+                self._orders.pop()          # these are all there are
+        elif len(self._orders) >= MAX_ORDERS or self._is_stopping:
             reason = "the worker is stopping" if self._is_stopping else "too many documents wait to be read"
             agent.send(Done(id=message.id, problems=[words(reason)]))
             return
-        self._runs.append((message, agent))
+        self._orders.append((message, agent))
         if not self._is_reading:
             self._is_reading = True
-            tasks.spawn("run documents", self._run_all())
+            tasks.spawn("run documents", self._follow_orders())
 
-    async def _run_all(self) -> None:
+    async def _follow_orders(self) -> None:
         try:
-            while self._runs and not self._ended.done():
-                message, agent = self._runs.popleft()
+            while self._orders and not self._ended.done():
+                message, agent = self._orders.popleft()
+                if isinstance(message, SetLimits):
+                    self._set_limits(message.limits)
+                    continue
                 try:
                     done = await self._run(message)
                 except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the agent without an answer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from dataclasses import dataclass
 
 import pytest
 
-from proxycore.messages.worker import Limit
+from proxycore.messages.worker import Limit, Run
 from tests.support import documents
 from tests.support.processes import LOCALHOST, free_port, until
 from tests.support.target import Target, ask, is_served, pattern, read_exactly
@@ -114,6 +115,18 @@ def test_a_new_document_keeps_out_who_is_out(served: Served) -> None:
     assert is_served(served.stays)
     served.agent.run(served.document)
     until("the next document lets it in", lambda: is_served(served.goes), 10)
+
+
+def test_limits_are_of_the_document_before_them_however_quickly_they_come(served: Served) -> None:
+    other = json.loads(json.dumps(served.document))
+    other["inbounds"][0]["settings"]["clients"].reverse()           # now it is the second that goes
+    for number, document in enumerate((served.document, other)):
+        served.agent.send(Run(id=100 + number, name="test", document=json.dumps(document), limits=[]))
+        served.agent.limit(Limit(
+            path=f"inbounds[0].settings.clients[{number}]", email="goes@example.org", expires_at=None, bytes_left=0))
+    served.agent.await_("both run", lambda: {100, 101} <= served.agent.done.keys())
+    until("who goes is out", lambda: not is_served(served.goes), 10)
+    assert is_served(served.stays)
 
 
 @pytest.mark.parametrize("protocol", ["http", "socks"])
