@@ -46,6 +46,7 @@ def front(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     rows = _rows()
     unpublished = [row for row in rows if row.instance.enabled and row.health != "good"]
     faulty = [row for row in rows if row.errors]
+    happened = events(NodeEvent.objects.all(), MAX_EVENTS)
     context |= {
         "title": "Overview",
         "rows": rows,
@@ -54,7 +55,7 @@ def front(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "unpublished": unpublished,
         "faulty": faulty,
         "live": live_data(
-            unsettled=bool(unpublished or faulty), events=events(NodeEvent.objects.all(), MAX_EVENTS),
+            unsettled=bool(unpublished or faulty), events=happened, last_event=max((one["id"] for one in happened), default=0),
             errors_1h=errors_of_the_last_hour()) if rows else None,
         "service_count": Service.objects.count(),
         "expose_link": page_link("admin:dashboard_expose")

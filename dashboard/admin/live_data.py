@@ -84,7 +84,8 @@ def _node(node: Node) -> dict[str, Any]:
     seen = node.last_seen_at
     return {
         "pk": node.pk, "name": node.name, "link": page_link("admin:dashboard_node_change", node.pk),
-        "standing": node.state, "seen": seen.timestamp() if seen is not None else 0,
+        "address": node.address, "version": node.version, "standing": node.state,
+        "seen": seen.timestamp() if seen is not None else 0,
     }
 
 

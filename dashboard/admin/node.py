@@ -7,9 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls.resolvers import URLPattern
 
 from dashboard.admin.instance_page import may, must
 from dashboard.admin.links import page_link
+from dashboard.admin.node_pages import about_node, list_page, node_urls
 from dashboard.admin.rows import find_row
 from dashboard.admin_base import ModelAdmin
 from dashboard.choices import Verb
@@ -22,6 +24,20 @@ class NodeAdmin(ModelAdmin):
     list_display = ("name", "address", "shown_instances", "note")
     search_fields = ("name", "address", "note")
     fields = ("name", "address", "note")
+    change_form_outer_before_template = "admin/dashboard/node/before_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*node_urls(self), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return list_page(request)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        must(request, "view_node")
+        node = find_row(Node, object_id)
+        about = {**(extra_context or {}), **about_node(request, node)} if request.method == "GET" else extra_context
+        shown: HttpResponse = super().change_view(request, object_id, form_url, about)
+        return shown
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows: QuerySet = super().get_queryset(request)

@@ -24,9 +24,9 @@ from dashboard.live.tasks import spawn
 from dashboard.live.telling import HUBS, NODES
 from dashboard.live.views import Tree, encode, seen_events, seen_history, seen_nodes, visible_nodes
 from dashboard.live.watching import Watching
+from proxycore.messages import beat
 from proxycore.messages.patch import difference, merge
 
-TICK_S: Final = 1.0
 LOOK_EVERY_S: Final = 5.0           # the nodes are told that somebody looks
 LIST_EVERY_S: Final = 10.0          # which nodes there are is read
 CHECK_EVERY_S: Final = 3.0          # whether they still may
@@ -170,11 +170,10 @@ class Hub:
     async def _tick_on(self, layer: Any, channel: str) -> None:
         empty_s = 0.0
         turn = 0
-        begun = time.monotonic()
         while empty_s < LINGER_S:
             turn += 1
-            await asyncio.sleep(max(0.05, begun + turn * TICK_S - time.monotonic()))
-            empty_s = 0.0 if self.browsers else empty_s + TICK_S
+            await asyncio.sleep(beat.until_next(time.time(), beat.PANEL_S))
+            empty_s = 0.0 if self.browsers else empty_s + beat.BEAT_S
             if not self.browsers:
                 continue
             if turn % LOOK_EVERY_S == 0:

@@ -66,6 +66,14 @@ class Feed:
                  "reason": "", "source": "", "count": 1, **more}
         self.send({"type": "events", "events": [event]})
 
+    def await_watching(self, what: Any) -> None:
+        """The page has asked to be told of it."""
+        for _ in range(100):
+            if self.watched == what:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"it watches {self.watched}")
+
     def close(self) -> None:
         for socket in self.sockets[-1:]:
             socket.close()

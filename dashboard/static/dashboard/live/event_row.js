@@ -15,8 +15,15 @@ const WORDS = {
 
 export const eventHealth = (kind) => (BAD.has(kind) ? "bad" : WARN.has(kind) ? "warn" : GOOD.has(kind) ? "good" : "");
 
+// Both lists together, each event once, the newest first.
+export function newest(events, fresh, limit) {
+  const byId = new Map([...fresh, ...events].map((event) => [event.id, event]));
+  return [...byId.values()].sort((one, other) => other.at - one.at || other.id - one.id).slice(0, limit);
+}
+
 export function eventRow(event, store) {
-  const place = event.instance ? store.places.get(event.instance)?.name : store.nodes.get(event.node)?.name;
+  const named = event.instance ? store.places.get(event.instance)?.name : store.nodes.get(event.node)?.name;
+  const place = event.text?.startsWith(`${named} `) ? "" : named;
   return h("li", { class: "x-event" },
     h("time", { class: "x-quiet", datetime: new Date(event.at * 1000).toISOString() }, clock(event.at, { seconds: true })),
     h("span", { class: `x-badge x-${eventHealth(event.kind)}` }, WORDS[event.kind] || event.kind),

@@ -1,12 +1,11 @@
 // The log of one instance, as it is written: by level, with a search, following its end while that is in sight.
 
-import { Refused, ask } from "./ask.js";
 import { h, write } from "./dom.js";
 import { clock, count } from "./format.js";
 import { boot, keys } from "./page.js";
 
 const MAX_LINES = 2000;
-const FIRST_LINES = 500;
+const REMEMBERED = 600;             // lines by which those are known that come again after a lost connection
 const LEVELS = ["debug", "info", "warning", "error"];
 
 const { given, link } = boot();
@@ -17,7 +16,7 @@ const note = byId("live-log-note");
 const level = byId("log-level");
 const search = byId("log-search");
 const follow = byId("log-follow");
-let newest = 0;
+const known = new Set();
 
 keys(given.keys);
 
@@ -33,17 +32,24 @@ function fits(line) {
 
 function add(lines) {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const made = lines.map(([at, name, text]) => {
+  const made = lines.filter(isNew).map(([at, name, text]) => {
     const element = h("div", { class: `x-log-line x-log-${LEVELS[rank(name)]}` },
       h("time", {}, clock(at, { seconds: true })), h("span", { class: "x-log-level" }, name.toLowerCase()), h("span", {}, text));
     Object.assign(element, { level: name, text: `${text} ${name}`.toLowerCase() });
     element.hidden = !fits({ level: name, text: element.text, words });
-    newest = Math.max(newest, at);
     return element;
   });
   list.append(...made);
   while (list.childElementCount > MAX_LINES) list.firstElementChild.remove();
   tell();
+}
+
+function isNew([at, , text]) {
+  const key = `${at} ${text}`;
+  if (known.has(key)) return false;
+  known.add(key);
+  if (known.size > REMEMBERED) known.delete(known.values().next().value);
+  return true;
 }
 
 function filter() {
@@ -54,20 +60,8 @@ function filter() {
 
 function tell() {
   const shown = [...list.children].filter((line) => !line.hidden).length;
-  write(note, `${count(shown)} of ${count(list.childElementCount)} lines`);
+  write(note, !list.childElementCount ? "Nothing was logged yet." : `${count(shown)} of ${count(list.childElementCount)} lines`);
   if (follow.checked) list.scrollTop = list.scrollHeight;
-}
-
-async function load() {
-  try {
-    const { lines } = await ask(instance, "log", { level: "debug", lines: FIRST_LINES });
-    list.replaceChildren();
-    add(lines || []);
-    if (!lines?.length) write(note, "Nothing was logged yet.");
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    write(note, `The lines from before are not known: ${error.message}`);
-  }
 }
 
 level.addEventListener("change", filter);
@@ -79,5 +73,6 @@ list.addEventListener("scroll", () => {
 });
 link.addEventListener("message", ({ detail }) => {
   if (detail.type === "log" && detail.instance === instance) add(detail.lines);
+  else if (detail.type === "error") write(note, detail.text);
 });
-load().then(() => link.watch({ log: instance }));
+link.watch({ log: instance });

@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { Detail } from "./detail.js";
 import { keyed, write } from "./dom.js";
-import { eventRow } from "./event_row.js";
+import { eventRow, newest } from "./event_row.js";
 import { count, perSecond, rate } from "./format.js";
 import { LiveMap, laneLine, laneRates, laneState } from "./map.js";
 import { boot, keys } from "./page.js";
@@ -21,6 +21,7 @@ const detail = new Detail(byId("live-detail"), store);
 const map = new LiveMap(byId("live-map"), store, (...chosen) => detail.open(...chosen));
 const totals = Object.fromEntries([...document.querySelectorAll("[data-total]")].map((element) => [element.dataset.total, element]));
 let errors = given.errors_1h || 0;
+const counted = new Set();
 
 keys(given.keys);
 byId("map-filter").addEventListener("input", (event) => map.filter(event.target.value));
@@ -81,8 +82,11 @@ store.addEventListener("change", update);
 store.addEventListener("second", () => { if (store.now() - store.at > 1.5 || !store.isKnown) update(); });
 store.addEventListener("map", () => { map.useLanes(); update(); });
 store.addEventListener("events", ({ detail: fresh }) => {
-  errors += fresh.filter((event) => ERROR_KINDS.has(event.kind)).length;
-  events = [...[...fresh].reverse(), ...events].slice(0, MAX_EVENTS);
+  for (const event of fresh) {        // on arrival the panel repeats the last ones
+    if (event.id > given.last_event && ERROR_KINDS.has(event.kind) && !counted.has(event.id)) errors += 1;
+    counted.add(event.id);
+  }
+  events = newest(events, fresh, MAX_EVENTS);
   writeEvents();
 });
 writeEvents();

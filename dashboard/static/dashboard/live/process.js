@@ -94,7 +94,7 @@ function writeTunnels() {
 async function confirm() {
   const number = store.worker(instance)?.pending;
   await attempt(async () => {
-    await call("POST", `/api/v1/instances/${instance}/confirm/`, number ? { number } : {});
+    await call("POST", `/api/v1/instances/${instance}/confirm/`, number ? { revision: number } : {});
     toast(`Revision ${number} stays.`);
   });
 }

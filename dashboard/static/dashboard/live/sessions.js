@@ -66,6 +66,14 @@ export class Sessions {
     this.writeNote();
   }
 
+  // They cannot be asked for now: what is shown is what was.
+  fail(text) {
+    this.known = new Map();
+    this.total = undefined;
+    this.table.update([]);
+    write(this.note, text);
+  }
+
   writeNote() {
     const listed = this.known.size;
     const parts = [this.words ? `${count(this.table.shown.length)} of ${many(listed, "session")}` : many(this.total ?? listed, "session")];
@@ -88,6 +96,7 @@ export class Sessions {
       buttons.push({ words: `Block ${address}`, value: "block", danger: true });
     }
     const chosen = await choose("Close", words, buttons, isKnown ? h("label", { class: "x-row x-below" }, "Block for", for_) : null);
+    this.table.scroller.focus();            // the row will go: who uses the keyboard stays in the table
     if (!chosen) return;
     const { instance, tag } = this.tunnel;
     const asked = {

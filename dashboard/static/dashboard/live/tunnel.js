@@ -4,7 +4,7 @@ import { Carriers } from "./carriers.js";
 import { Chart } from "./chart.js";
 import { Diagnose } from "./diagnose.js";
 import { classes, keyed, set, write } from "./dom.js";
-import { eventRow } from "./event_row.js";
+import { eventRow, newest } from "./event_row.js";
 import { clock, count, many, rate, span } from "./format.js";
 import { History } from "./history.js";
 import { MARKS } from "./lane_view.js";
@@ -30,7 +30,10 @@ if (byId("live-carriers")) {
 }
 if (byId("live-sessions")) {
   const sessions = new Sessions(byId("live-sessions"), store, tunnel, { mayAct: given.may_act });
-  link.addEventListener("message", ({ detail }) => { if (detail.type === "sessions") sessions.take(detail); });
+  link.addEventListener("message", ({ detail }) => {
+    if (detail.type === "sessions") sessions.take(detail);
+    else if (detail.type === "error") sessions.fail(detail.text);
+  });
   link.watch({ sessions: { instance: tunnel.instance, tunnel: tunnel.tag, kind: tunnel.kind } });
   const blocked = new Blocked(byId("live-blocked"), store, tunnel.instance, { mayAct: given.may_act });
   parts.push(() => blocked.update());
@@ -44,7 +47,7 @@ if (byId("live-events")) {
   };
   store.addEventListener("events", ({ detail }) => {
     const mine = detail.filter((event) => event.instance === tunnel.instance && (!event.tag || event.tag === tunnel.tag));
-    events = [...mine.reverse(), ...events].slice(0, 200);
+    events = newest(events, mine, 200);
     show();
   });
   show();

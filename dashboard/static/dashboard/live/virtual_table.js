@@ -22,11 +22,10 @@ export class VirtualTable {
     this.empty = h("p", { class: "x-quiet x-vt-empty" }, empty);
     this.table = h("div", { class: `x-vt${action ? " x-vt-acts" : ""}`, role: "table", "aria-label": label }, h("div", { role: "rowgroup" }, this.head), this.scroller);
     place.replaceChildren(this.table, this.empty);
-    for (const [name, value] of [["pointerenter", true], ["pointerleave", false], ["focusin", true], ["focusout", false]]) {
-      this.space.addEventListener(name, () => {
-        this.isHeld = value;
-        if (!value) this.refresh();
-      });
+    this.holders = new Set();
+    for (const [holder, begin, end] of [["pointer", "pointerenter", "pointerleave"], ["focus", "focusin", "focusout"]]) {
+      this.space.addEventListener(begin, () => this.holders.add(holder));
+      this.space.addEventListener(end, () => this.release(holder));
     }
     this.scroller.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => { this.measure(); this.render(); }).observe(this.scroller);
@@ -39,14 +38,22 @@ export class VirtualTable {
     return column.header;
   }
 
+  get isHeld() {
+    return this.holders.size > 0;
+  }
+
+  release(holder) {
+    this.holders.delete(holder);
+    if (!this.isHeld) this.refresh();
+  }
+
   measure() {
     this.height = parseFloat(getComputedStyle(this.table).getPropertyValue("--x-row")) || 46;
   }
 
   sortBy(column) {
     this.sort = { key: column.key, direction: this.sort.key === column.key ? -this.sort.direction : column.first ?? 1 };
-    this.isHeld = false;
-    this.refresh();
+    this.refresh(true);
   }
 
   // A new list of rows; objects of before may be used again.
@@ -57,13 +64,13 @@ export class VirtualTable {
 
   filter(fits) {
     this.fits = fits;
-    this.isHeld = false;
-    this.refresh();
+    this.refresh(true);
   }
 
-  refresh() {
+  // `anew`: whoever holds the order asked for another one.
+  refresh(anew = false) {
     const found = this.rows.filter(this.fits);
-    if (this.isHeld && this.shown.length) {
+    if (this.isHeld && !anew && this.shown.length) {
       const byId = new Map(found.map((row) => [this.idOf(row), row]));
       const kept = [];
       for (const row of this.shown) {

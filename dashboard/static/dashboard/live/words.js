@@ -15,7 +15,8 @@ const say = (health, words, why = "") => ({ health, words, why });
 export function judgeNode(store, pk) {
   const meta = store.nodes.get(pk) || { name: `node ${pk}`, standing: "approved" };
   const node = store.node(pk);
-  if (!node?.connected && meta.standing !== "approved" && !(node && meta.standing === "new")) return judgeStanding(store, meta);
+  const standing = node?.standing ?? meta.standing;
+  if (!node?.connected && standing !== "approved") return judgeStanding(store, { ...meta, standing });
   if (!store.isKnown) return say("unknown", "not known yet");
   if (!node || node.connected === false) {
     const seen = node?.seen || meta.seen;
