@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from dashboard.api import conditions, documents, entries, nodes, running, traffic, viewsets
+from dashboard.api import conditions, diagnosing, documents, entries, nodes, running, traffic, viewsets
 from dashboard.live.sse import LiveView
 
 router = SimpleRouter(use_regex_path=False)
@@ -34,6 +34,7 @@ router.register("receivers", conditions.ReceiverViewSet)
 app_name = "api"
 urlpatterns = [
     path("live/", LiveView.as_view(), name="live"),
+    path("tunnels/diagnose/", diagnosing.DiagnoseView.as_view(), name="diagnose"),
     path("lint/", documents.LintView.as_view(), name="lint"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
