@@ -5,6 +5,7 @@
     block       {"source": address, "seconds": n} -> {"closed": n}      new connections from there are refused until then
     unblock     {"source": address} -> {}
     explain     {"inbound": tag, "source": address, "destination": "host:port/tcp", "user": e-mail} -> {"steps": [...]}
+                and, where a portal is chosen, "carriers": [{"peer", "user", "is_chosen", "why"}], in the order of preference
     diagnose    {"tunnel": tag, "kind": "portal"|"bridge"|"", "target": "host:port"} -> {"steps": [Step]}
     log         {"level": name, "lines": n} -> {"lines": [[at, level, text]]}       the agent's: it keeps the last 2,000
     watch_log   {"seconds": n} -> {}        the agent's: new lines are sent for so long

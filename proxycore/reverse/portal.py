@@ -29,7 +29,7 @@ from proxycore.reverse import control, dialect
 from proxycore.reverse.dialect import DialectMemory
 from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
 from proxycore.reverse.link import Link
-from proxycore.reverse.picking import Picker, Picking
+from proxycore.reverse.picking import Picker, Picking, Verdict
 from proxycore.reverse.stalls import STALL_S, Stalls, is_held_up
 from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
 from proxycore.stats import Account
@@ -166,6 +166,10 @@ class Portal(Outbound):
         """The carrier for a new session: the best of those that answer; one that is held up, or drained, only if there is no
         other."""
         return self.picker.pick(self.links, request, self._loop.time())
+
+    def verdicts(self, request: Request | None = None) -> list[Verdict]:
+        """Why `pick` decides as it does: all carriers, in the order of preference."""
+        return self.picker.verdicts(self.links, request, self._loop.time())
 
     def is_usable(self) -> bool:
         """Whether there is a carrier that takes another session."""
@@ -330,7 +334,8 @@ class Portal(Outbound):
             self._drain(link)
 
     def _on_outcome(self, link: Link, *, is_good: bool) -> None:
-        if self.picker.outcome(link.credential, self._loop.time(), is_failure=not is_good):
+        is_passed_over = self.picker.outcome(link.credential, self._loop.time(), is_failure=not is_good)
+        if is_passed_over and any(other.credential != link.credential for other in self.links):
             _log.warning("portal %s: sessions through the bridge from %s fail: it is passed over", self.tag, _text(link.source))
 
     def on_misunderstood(self, link: Link) -> None:

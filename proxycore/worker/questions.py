@@ -13,8 +13,10 @@ from pydantic_core import to_json
 from proxycore.blocks import plain_address
 from proxycore.destination import Destination, Request, parse_host
 from proxycore.instance import Instance
+from proxycore.live.carriers import text
 from proxycore.live.ending import end_connections_of
 from proxycore.live.sessions import Sessions, TunnelKind
+from proxycore.live.tunnels import portals_by_tag
 from proxycore.messages import questions
 from proxycore.messages.events import Kind
 from proxycore.messages.framing import encode, frame
@@ -155,7 +157,16 @@ class Answers:
         asked = _Explain.model_validate(arguments)
         source = (_address(asked.source), 0) if asked.source else None
         request = Request(parse_destination(asked.destination), asked.inbound, source=source, user=asked.user)
-        return {"steps": [asdict(step) for step in self._instance.router.explain(request)]}
+        steps = self._instance.router.explain(request)
+        answer: Answer = {"steps": [asdict(step) for step in steps]}
+        tag = self._instance.router.pick(request) if steps and steps[-1].matched else None
+        portals = portals_by_tag(self._instance).get(tag or "")
+        if portals:
+            verdicts = portals[0].verdicts(request)
+            answer["carriers"] = [
+                {"peer": text(one.link.source), "user": one.link.credential, "is_chosen": one.is_usable and not number,
+                 "why": one.reason} for number, one in enumerate(verdicts)]
+        return answer
 
 
 def parse_destination(text: str) -> Destination:

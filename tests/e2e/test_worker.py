@@ -380,6 +380,9 @@ def test_explain_is_asked_of_what_runs(pair: Pair) -> None:
     steps = pair.portal.ask("explain", inbound="web", destination="example.org:80/tcp").answer["steps"]
     assert steps[-1]["matched"] is True
     assert "portal" in steps[-1]["label"] + steps[-1]["why"]
+    [carrier] = pair.portal.ask("explain", inbound="web", destination="example.org:80/tcp").answer["carriers"]
+    assert carrier["is_chosen"] is True
+    assert "sessions" in carrier["why"]
     assert pair.portal.ask("explain", inbound="web", destination="nowhere").problems
 
 

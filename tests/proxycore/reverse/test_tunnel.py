@@ -9,6 +9,7 @@ import pytest
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown
 from proxycore.mux.codec import END, KEEP, NEW, FrameDecoder, decode_new, encode_end, encode_new, encode_packet, keep_head
+from proxycore.mux.codec_extension import PING, decode_number, encode_pong
 from proxycore.net.wheel import Wheel
 from proxycore.reverse import control, dialect
 from proxycore.reverse.bridge import RETRY_MOST_S, WATCHDOG_S, Bridge
@@ -28,6 +29,8 @@ class Frames(Stream):
 
     def __init__(self, portal: Portal, user: str = "") -> None:
         self.frames: list[tuple[int, int, bytes, bytes]] = []       # session, status, extra, payload
+        self.options: dict[int, int] = {}                           # of the last frame of each session
+        self.statuses: set[int] = set()
         self.is_closed = False
         self._decoder = FrameDecoder(self._on_frame)
         portal.open(Request(Destination("tcp", DOMAIN, 0), "interconn", ("203.0.113.9", 4000), user=user), self)
@@ -35,10 +38,15 @@ class Frames(Stream):
     is_packet = True
 
     def _on_frame(self, session_id: int, status: int, option: int, extra: Buffer) -> Frames | None:
+        self.statuses.add(status)
         if not session_id:
-            self.peer.write(encode_end(0))
+            if status == KEEP:
+                self.peer.write(encode_end(0))
+            elif status == PING:
+                self.peer.write(encode_pong(decode_number(extra)))
             return None
         self.frames.append((session_id, status, bytes(extra), b""))
+        self.options[session_id] = option
         return self
 
     def deliver(self, data: Buffer) -> None:
