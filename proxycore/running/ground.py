@@ -160,7 +160,7 @@ class Ground:
 
     def tell_blocked(self, tag: str, request: Request) -> None:
         """The outbound `tag` refuses what it is given."""
-        self.news.refused(Refusal.BLOCKED, tag, request.source, f"a rule sends {request.destination} to {tag}")
+        self.news.refused(Refusal.BLOCKED, tag, request.source, f"{tag} does not let through what goes to {request.destination}")
 
     def open_udp(
         self, limits: Limits, account: Account, options: DatagramOptions | None, default: Destination,

@@ -50,6 +50,7 @@ class FreedomOutbound(Outbound):
         if rules is not None:
             blocker = self._blocker(rules, target)
             if blocker is not None:
+                self._tell_blocked(request)
                 self._swallow(stream, blocker.delay_s)
                 return
             resolve = self._guarded(rules, target)
@@ -74,6 +75,7 @@ class FreedomOutbound(Outbound):
         if rules is not None:
             blocker = self._blocker(rules, target)
             if blocker is not None:
+                self._tell_blocked(request)
                 SwallowedPackets(packets, context.wheel, self._pick(*blocker.delay_s))
                 return
             resolve = self._guarded(rules, target)
@@ -127,6 +129,10 @@ class FreedomOutbound(Outbound):
         if not rules.need_address(target.network):
             return None
         return partial(_resolve_allowed, self._context.resolve, rules, target.network, target.port)
+
+    def _tell_blocked(self, request: Request) -> None:
+        if self._context.on_blocked is not None:
+            self._context.on_blocked(self.tag, request)
 
     def _swallow(self, stream: Stream, hold_s: tuple[int, int]) -> None:
         Swallowed(stream, self._context.wheel, self._pick(*hold_s))
