@@ -87,9 +87,9 @@ class RuleShape(Shape):
     attrs: Annotated[dict[str, Pattern[str]], PlainValidator(_attributes)] = Field(default_factory=dict)
     vless_route: PortList = ()
     local_os: Tags = Field(default_factory=list, validation_alias="localOS")
+    process: Tags = Field(default_factory=list)
 
     not_run: ClassVar[Mapping[str, str]] = {
-        "process": f"the matcher {_NOT_RUN}",
         "webhook": _NOT_RUN,
     }
 
@@ -114,6 +114,10 @@ class RuleShape(Shape):
         found += _addresses(("destination", self.ip), ("source", self.source), ("local", self.local_ip))
         if self.domain:
             found.append(DomainCondition(self.domain))
+        if self.process:
+            from proxycore.routing.processes import ProcessCondition  # few documents have one
+
+            found.append(ProcessCondition(self.process))
         return tuple(found)
 
     def rule(self, path: str) -> Rule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,3 +96,14 @@ def test_zero_carries_bytes_and_datagrams_between_two_of_ours(processes: Process
     # without mux a datagram needs a chunk of its own, which zero has not
     for key in (("zero", MUX_CONCURRENCY), ("auto", 0), ("auto", MUX_CONCURRENCY)):
         assert udp_echo(chain.udp[key], b"datagram") == b"datagram"
+
+
+@pytest.mark.parametrize("core", ["xrev", "xray"])
+def test_the_program_of_a_client_decides(core: str, processes: Processes, target: Target) -> None:
+    port = free_port()
+    name = os.path.basename(os.path.realpath(sys.executable))
+    free = documents.freedom("free", core)
+    document = documents.proxy([documents.door("web", port, target.port)], [{"tag": "none", "protocol": "blackhole"}, free], [
+        documents.rule("none", inboundTag=["web"], process=["curl"]), documents.rule("free", process=[name])])
+    processes.run_document("a", program(core), document).await_port(port)
+    assert download_is_whole(port, 1000)
