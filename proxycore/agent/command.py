@@ -62,13 +62,20 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--name", default="", help="what the node would like to be called (the name of this host)")
     parser.add_argument(PLAIN_OPTION, dest="may_be_plain", action="store_true",
                         help="speak http:// to a panel on another host: everything is readable on the way")
-    parser.add_argument("--drain-s", type=float, default=DEFAULT_DRAIN_S, metavar="N",
+    parser.add_argument("--drain-s", type=_seconds, default=DEFAULT_DRAIN_S, metavar="N",
                         help="at the end, let connections go on for up to N seconds (%(default)s)")
     parser.add_argument("--worker-command", metavar="COMMAND", default="", type=shlex.split,
                         help="what starts a worker, where it is to be wrapped: --socket PATH is added")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--log-json", action="store_true", help="log lines as JSON objects")
     return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
+    return value
 
 
 def run_agent(arguments: argparse.Namespace) -> int:

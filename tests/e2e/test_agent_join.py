@@ -134,6 +134,14 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, arguments: tuple[str, ...], w
     assert words in line
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
+def test_arguments_that_are_none(tmp_path: Path, seconds: str) -> None:
+    done = run(tmp_path / "s", "--drain-s", seconds)
+    assert done.returncode == 2
+    assert "--drain-s" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
 def test_something_else_than_a_panel(panel: Panel, tmp_path: Path) -> None:
     done = run(tmp_path / "s", "--panel", f"{panel.url}/elsewhere", "--token-file", token_file(tmp_path))
     assert done.returncode == EXIT_JOIN_REFUSED
