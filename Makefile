@@ -53,10 +53,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt requirements-postgres.txt
 	$(call step,packages of requirements-dev.txt,$(call install,requirements-dev.txt))
 	touch $@
 
-demo: setup ## a web server behind a reverse tunnel, to look at in a browser (PORT=8080)
-	exec $(PY) examples/demo.py $(if $(PORT),--port $(PORT)) $(if $(CARRIER_PORT),--carrier-port $(CARRIER_PORT))
+demo: setup ## the panel with a tunnel to look at and a web server behind it (LISTEN=127.0.0.1:8000 PORT=8080)
+	exec $(PY) manage.py serve --demo $(if $(LISTEN),--listen $(LISTEN)) $(if $(PORT),--demo-port $(PORT))
 
-up: setup ## the panel: makes its database and prints the link to the first account (LISTEN=127.0.0.1:8000)
+up: setup ## the panel, all of it: prints the link to the first account (LISTEN=127.0.0.1:8000)
 	exec $(PY) manage.py serve $(if $(LISTEN),--listen $(LISTEN))
 
 test: setup-dev ## the test suite (ARGS='-k mux' is handed to pytest)

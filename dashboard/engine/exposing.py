@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Final, Literal, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
@@ -127,6 +128,8 @@ def _carrier_inbound(service: Service, *, has_bridges: bool) -> Json:
     if not has_bridges:
         client["reverse"] = {"tag": service.name}
     inbound: Json = {"tag": service.carrier_tag, "port": service.carrier_port, "protocol": service.carrier, "settings": settings}
+    if _is_loopback(service.portal_host):       # the far side runs here as well: nobody else needs to reach it
+        inbound["listen"] = service.portal_host
     if service.identity is not None:
         inbound["streamSettings"] = {"network": "tcp", "security": "tls", "tlsSettings": {"certificates": [
             {"certificate": service.identity.certificate_pem.splitlines(), "key": service.identity.key_pem.splitlines()}]}}
@@ -181,6 +184,13 @@ def _client_tls(service: Service) -> Json:
         tls["certificates"] = [{"usage": "verify", "certificate": identity.certificate_pem.splitlines()}]
         tls["disableSystemRoot"] = True
     return {"streamSettings": {"network": "tcp", "security": "tls", "tlsSettings": tls}}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _host_port(service: Service) -> str:

@@ -8,6 +8,7 @@
     lock.py         one `serve` for one VAR
     valkey.py       the embedded server
     local_agent.py  the agent of this host
+    demo.py         the example's tunnel and the web server behind it
     beat.py         Celery's beat, a thread
     web.py          the process of the web server: daphne on uvloop
     systemd.py      the word to a service manager that all is up

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from dashboard.accounts import setup_link
 from xrevsite import broker
-from xrevsite.serving import local_agent, lock, parts, valkey
+from xrevsite.serving import demo, local_agent, lock, parts, valkey
 from xrevsite.serving.beat import Beat
+from xrevsite.serving.demo import Demo
 from xrevsite.serving.keeper import Part
 from xrevsite.serving.listening import Place, Tls, check_exposure, listen, read_place, read_tls
 from xrevsite.serving.output import Output, OutputHandler
@@ -45,6 +47,8 @@ class Wanted:
     listen: str
     may_be_plain: bool = False
     celery_threads: int = 4
+    has_demo: bool = False
+    demo_port: int | None = None
 
 
 class Serve:
@@ -56,6 +60,7 @@ class Serve:
         self._var = Path(settings.VAR_DIR).absolute()
         self._output = Output(as_json=settings.LOG_AS_JSON)
         self._open = ExitStack()
+        self._demo: Demo | None = None
 
     def run(self) -> bool:
         """Until a signal. Whether everything came up. Raises: ServeError, BadListen, Taken, NotOurs."""
@@ -70,12 +75,14 @@ class Serve:
                     self._open.callback(os.close, lock.hold(self._var / "serve", name))
             self._log_here()
             self._prepare_database()
+            if self._wanted.has_demo:
+                self._demo = demo.prepare(self._wanted.demo_port)
             ordered = self._parts(place, tls, url, program)
             has_beat = parts.BEAT in self._wanted.parts
             beat = Beat(broker.celery_url(url) or broker.NONE, self._var / "serve" / "beat") if has_beat else None
             welcome = self._welcome(place, tls)
             connection.close()          # nothing below asks the database
-            supervisor = Supervisor(ordered, beat, self._output, lambda: self._say(welcome))
+            supervisor = Supervisor(ordered, beat, self._output, partial(self._greet, welcome))
             with asyncio.Runner(loop_factory=_new_event_loop) as runner:
                 return runner.run(supervisor.run())
 
@@ -140,6 +147,8 @@ class Serve:
                     _log.warning("the agent is not started: %s", reason)
                 else:
                     found.append(local_agent.part(self._var, panel_url, environment))
+        if self._demo is not None:
+            found.append(self._demo.part(place.url("https" if tls is not None else "http")))
         return found
 
     def _web(self, place: Place, tls: Tls | None, environment: dict[str, str]) -> tuple[Part, str]:
@@ -155,6 +164,12 @@ class Serve:
 
     def _listen(self, place: Place) -> socket.socket:
         return self._open.enter_context(listen(place))
+
+    async def _greet(self, welcome: str) -> None:
+        self._say(welcome)
+        if self._demo is not None:
+            self._say(await self._demo.wait_for_page())
+            self._say("Ctrl-C stops all of it.")
 
     def _welcome(self, place: Place, tls: Tls | None) -> str:
         """What is said when all is up."""

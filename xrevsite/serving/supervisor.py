@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from proxycore import tasks
@@ -23,9 +23,9 @@ _log = logging.getLogger("xrevsite.serving")
 
 
 class Supervisor:
-    """`when_up` is called once, when all parts that can be asked answer."""
+    """`when_up` is run once, when all parts that can be asked answer, and beside everything else."""
 
-    def __init__(self, parts: Sequence[Part], beat: Beat | None, output: Output, when_up: Callable[[], None]) -> None:
+    def __init__(self, parts: Sequence[Part], beat: Beat | None, output: Output, when_up: Callable[[], Awaitable[None]]) -> None:
         self.keepers = [Keeper(part, output) for part in parts]
         self._beat = beat
         self._output = output
@@ -68,12 +68,15 @@ class Supervisor:
         """All is up: until a signal."""
         if self._beat is not None:
             self._beat.start()
-        self._when_up()
         notify("READY=1")
-        watching = [tasks.spawn("watch web", self._watch(keeper)) for keeper in self.keepers if keeper.part.name == WEB]
+        watching = [tasks.spawn("say that all is up", self._say_up())]
+        watching += [tasks.spawn("watch web", self._watch(keeper)) for keeper in self.keepers if keeper.part.name == WEB]
         await self._stopping.wait()
         for task in watching:
             task.cancel()
+
+    async def _say_up(self) -> None:
+        await self._when_up()
 
     async def _ready(self, keeper: Keeper) -> bool:
         """Whether it answers; True as well where all is to stop."""
