@@ -1,4 +1,4 @@
-"""The web server of `make demo`: one page, which says how it was reached and what to look at next. `manage.py serve --demo` runs it."""
+"""The web server of `make demo` (`manage.py serve --demo`): one page, which says how it was reached and what to look at next."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def main() -> int:
     parser.add_argument("--panel", default="", help="the panel's address")
     asked = parser.parse_args()
     page = Template((Path(__file__).parent / "demo_page.html").read_text(encoding="utf-8"))
-    numbers = {"entry_port": asked.entry, "carrier_port": asked.carrier, "site_port": asked.port, "panel": html.escape(asked.panel)}
+    numbers = {
+        "entry_port": asked.entry, "carrier_port": asked.carrier, "site_port": asked.port, "panel": html.escape(asked.panel)}
     try:
         server = ThreadingHTTPServer(("127.0.0.1", asked.port), make_handler(page, numbers))
     except OSError as error:

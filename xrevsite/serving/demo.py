@@ -43,7 +43,7 @@ class Demo:
         service = self.service
         return Part("site", [
             sys.executable, str(PROGRAM), "--port", str(service.target_port), "--entry", str(service.public_port), "--carrier",
-            str(service.carrier_port), "--panel", panel_url])
+            str(service.carrier_port), "--panel", panel_url], has_secrets=False)
 
     async def wait_for_page(self) -> str:
         """Until the page comes through the tunnel; what to tell the person."""

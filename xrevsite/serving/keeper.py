@@ -22,6 +22,7 @@ MAX_PAUSE_S: Final = 15.0
 STEADY_S: Final = 30.0
 """Who lived so long is started again at once when it ends."""
 
+SECRETS: Final = frozenset({"SECRET_KEY", "XREV_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL"})
 KILL_S: Final = 5.0                     # from SIGKILL to giving up on it
 PR_SET_PDEATHSIG: Final = 1
 
@@ -40,6 +41,8 @@ class Part:
     stop_s: float = 10.0
     hears_twice: bool = False           # its second SIGTERM means: at once
     unwanted: tuple[bytes, ...] = ()    # what is in lines that help nobody
+    final_codes: frozenset[int] = frozenset()       # it ended for good: another start would end alike
+    has_secrets: bool = True            # whether it is told the panel's own: keys, the database
     before: Callable[[], Awaitable[None]] | None = None
     is_ready: Callable[[], bool] | None = None
     ready_s: float = 30.0
@@ -87,6 +90,7 @@ class Keeper:
         self._running: _Running | None = None
         self._stopping = asyncio.Event()
         self._is_restart_wanted = False
+        self._exit_code = 0
 
     @property
     def pid(self) -> int | None:
@@ -105,6 +109,9 @@ class Keeper:
             else:
                 how = await self._end()
                 if self._stopping.is_set():
+                    return
+                if self._exit_code in self.part.final_codes:
+                    _log.error("%s %s and is not started again: its lines above say why", self.part.name, how)
                     return
                 if self._is_restart_wanted:
                     self._is_restart_wanted = False
@@ -162,7 +169,7 @@ class Keeper:
             lambda: _Running(lines),
             *self.part.command,
             stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, **self.part.environment},
+            env=_environment(self.part),
             # A session of its own: Ctrl-C at a terminal reaches the supervisor alone, which stops the parts in order.
             start_new_session=True,
             pass_fds=self.part.descriptors,
@@ -176,7 +183,7 @@ class Keeper:
         """How it ended, in words."""
         running, transport = cast(_Running, self._running), cast(asyncio.SubprocessTransport, self._transport)
         await running.ended.wait()
-        code = transport.get_returncode() or 0
+        code = self._exit_code = transport.get_returncode() or 0
         transport.close()
         self._transport = None
         return f"was ended by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
@@ -184,6 +191,11 @@ class Keeper:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _environment(part: Part) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if part.has_secrets or name not in SECRETS}
+    return {**inherited, **part.environment}
 
 
 def _end_with_parent(parent: int) -> None:

@@ -14,6 +14,7 @@ from dashboard.services.instances import local_node
 from dashboard.services.joining import make_join_token
 from xrevsite.serving.keeper import Part
 
+EXIT_REVOKED: Final = 4     # of `python -m proxycore agent`
 STOP_S: Final = 20.0        # its workers let connections finish first
 
 
@@ -21,12 +22,12 @@ def folder(var: Path) -> Path:
     return var / "agent"
 
 
-def part(var: Path, panel_url: str, environment: dict[str, str]) -> Part:
+def part(var: Path, panel_url: str, *, logs_json: bool) -> Part:
     state = folder(var)
     command: Sequence[str] = [
         sys.executable, "-m", "proxycore", "agent", "--panel", panel_url, "--token-file", str(state / "join-token"),
-        "--state-dir", str(state)]
-    return Part("agent", command, environment, stop_s=STOP_S, hears_twice=True)
+        "--state-dir", str(state), *(["--log-json"] if logs_json else [])]
+    return Part("agent", command, stop_s=STOP_S, hears_twice=True, final_codes=frozenset({EXIT_REVOKED}), has_secrets=False)
 
 
 def prepare(var: Path) -> str:

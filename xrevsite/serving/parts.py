@@ -45,7 +45,7 @@ def choose(only: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:
 def valkey_part(program: str, path: Path) -> Part:
     return Part(
         VALKEY, valkey.command(program, path), before=partial(valkey.wait_for_end_of_old, path),
-        is_ready=partial(valkey.is_ready, path), stop_s=5.0, unwanted=valkey.UNWANTED)
+        is_ready=partial(valkey.is_ready, path), stop_s=5.0, unwanted=valkey.UNWANTED, has_secrets=False)
 
 
 def web_part(plain: Sequence[int], with_tls: Sequence[int], tls: Tls | None, url: str, environment: dict[str, str]) -> Part:

@@ -70,6 +70,7 @@ class Serve:
             if parts.WEB in self._wanted.parts:
                 check_exposure(place, is_encrypted=settings.HTTPS, is_insisted=self._wanted.may_be_plain)
             url, program = self._redis()
+            self._open.callback(os.close, lock.hold(self._var / "serve", lock.RUNNING, is_shared=True))
             for name in parts.ONCE:
                 if name in self._wanted.parts and (name != parts.VALKEY or program):
                     self._open.callback(os.close, lock.hold(self._var / "serve", name))
@@ -146,7 +147,7 @@ class Serve:
                 if reason := local_agent.prepare(self._var):
                     _log.warning("the agent is not started: %s", reason)
                 else:
-                    found.append(local_agent.part(self._var, panel_url, environment))
+                    found.append(local_agent.part(self._var, panel_url, logs_json=self._output.as_json))
         if self._demo is not None:
             found.append(self._demo.part(place.url("https" if tls is not None else "http")))
         return found
