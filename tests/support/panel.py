@@ -52,6 +52,10 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def demo_port(self) -> int:
+        return int(self._arguments[self._arguments.index("--demo-port") + 1])
+
+    @property
     def log(self) -> str:
         return (self.folder / "serve.log").read_text(errors="replace")
 
