@@ -45,7 +45,7 @@ $(VENV)/.python:
 	$(call step,virtual environment ($$found),"$$found" -m venv --clear $(VENV))
 	touch $@
 
-$(VENV)/.runtime: $(VENV)/.python requirements.txt
+$(VENV)/.runtime: $(VENV)/.python requirements.txt requirements-node.txt
 	$(call step,packages of requirements.txt,$(call install,requirements.txt))
 	touch $@
 

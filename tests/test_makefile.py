@@ -20,6 +20,7 @@ def clone(tmp_path: Path) -> Path:
     """A folder with the Makefile and nothing to install."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "requirements-node.txt").write_text("")
     (tmp_path / "requirements-dev.txt").write_text("")
     (tmp_path / "requirements-postgres.txt").write_text("")
     return tmp_path
