@@ -157,10 +157,11 @@ def check_front(authority: Authority, http_port: int, https_port: int) -> None:
     assert "; Secure" in page.headers["Set-Cookie"]
     page.read()
     secure.close()
+    stranger = {"Authorization": "Bearer none"}
     with (
         socket.create_connection(("127.0.0.1", https_port)) as sock,
         pytest.raises(InvalidStatus) as refused,
-        connect(f"wss://{HOST}/ws/live/", sock=sock, ssl=context, additional_headers={"Authorization": "Bearer none"}, proxy=None),
+        connect(f"wss://{HOST}/ws/live/", sock=sock, ssl=context, additional_headers=stranger, proxy=None),
     ):
         pass
     assert refused.value.response.status_code in (401, 403), "the panel's own no, and not the web server's"

@@ -1,11 +1,13 @@
-"""The demo, with a transfer running through its tunnel while each process is killed in turn."""
+"""A panel with a transfer running through its tunnel, while each process is killed in turn."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +18,10 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from proxycore.messages.patch import merge
 from tests.support.panel import Served, served
-from tests.support.processes import free_port, until
+from tests.support.processes import ROOT, Processes, free_port, until
+from xrevsite.serving.demo import is_answered
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -70,83 +74,127 @@ def workers(panel: Served) -> dict[int, float]:
     return found
 
 
-def tree(panel: Served, token: str) -> dict[str, Any]:
-    """What the panel shows now; empty where it does not answer."""
-    try:
-        with connect(
-            f"ws://127.0.0.1:{panel.port}/ws/live/", additional_headers={"Authorization": f"Bearer {token}"}, open_timeout=5,
-            proxy=None,
-        ) as live:
-            return dict(json.loads(live.recv(5)))
-    except (OSError, WebSocketException):
-        return {}
+class Page(threading.Thread):
+    """What an open page of the panel shows: it follows the state, and comes back after it lost its connection."""
 
+    def __init__(self, panel: Served, token: str) -> None:
+        super().__init__(daemon=True)
+        self._address = f"ws://127.0.0.1:{panel.port}/ws/live/"
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._closing = threading.Event()
+        self._state: dict[str, Any] = {}
 
-def shows_the_tunnel(panel: Served, token: str, pids: set[int]) -> bool:
-    """The node is connected, both workers run as the processes that they are, and the tunnel has a carrier at both ends."""
-    for node in tree(panel, token).get("nodes", {}).values():
-        running = list(node.get("workers", {}).values())
-        sides = [side for worker in running for kind in ("portals", "bridges") for side in worker.get(kind, {}).values()]
-        return (
-            node.get("connected") is True
-            and {worker.get("pid") for worker in running} == pids
-            and all(worker.get("phase") == "running" for worker in running)
-            and len(sides) == 2
-            and all(side.get("carriers") for side in sides)
-        )
-    return False
+    def run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._follow()
+            except (OSError, WebSocketException):
+                self._state = {}
+                self._closing.wait(0.5)
+
+    def close(self) -> None:
+        self._closing.set()
+        self.join(10)
+
+    def _follow(self) -> None:
+        with connect(self._address, additional_headers=self._headers, open_timeout=5, proxy=None) as live:
+            while not self._closing.is_set():
+                with contextlib.suppress(TimeoutError):
+                    message = json.loads(live.recv(0.5))
+                    if message["type"] == "full":
+                        self._state = {"nodes": message["nodes"]}
+                    elif message["type"] == "patch":
+                        merge(self._state, message["patch"])
+                    if "version" in message:
+                        live.send(json.dumps({"ack": message["version"]}))
+
+    def shows_the_tunnel(self, pids: set[int]) -> bool:
+        """The node is connected, both workers run as the processes that they are, and the tunnel has a carrier at both ends."""
+        for node in list(self._state.get("nodes", {}).values()):
+            running = list(node.get("workers", {}).values())
+            sides = [side for worker in running for kind in ("portals", "bridges") for side in worker.get(kind, {}).values()]
+            return (
+                node.get("connected") is True
+                and {worker.get("pid") for worker in running} == pids
+                and all(worker.get("phase") == "running" for worker in running)
+                and len(sides) == 2
+                and all(side.get("carriers") for side in sides)
+            )
+        return False
 
 
 @pytest.fixture
-def demo() -> Iterator[Served]:
-    with served("--demo", "--demo-port", str(free_port())) as panel:
-        until("the demo's page came through the tunnel", lambda: "A page that came through a tunnel" in panel.log, 40)
+def target(tmp_path: Path) -> Iterator[int]:
+    """The port of a web server that is no part of the panel."""
+    processes, port = Processes(tmp_path), free_port()
+    command = [sys.executable, str(ROOT / "examples" / "demo_site.py"), "--port", str(port), "--entry", "0", "--carrier", "0"]
+    processes.start("target", command).await_port(port)
+    yield port
+    processes.end_all()
+
+
+@pytest.fixture
+def entry() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def panel(target: int, entry: int) -> Iterator[Served]:
+    """With a tunnel to the target, both of whose sides run here."""
+    with served() as panel:
+        panel.python(
+            "from dashboard.services.example import make_example; "
+            f"make_example(public_port={entry}, carrier_port={free_port()}, target_port={target})")
+        until("the tunnel is up", lambda: is_answered(entry), 40)
         yield panel
 
 
-def test_no_session_is_lost_when_any_process_but_a_worker_is_killed(demo: Served) -> None:
-    token = demo.python(TOKEN).split()[-1]
-    before = workers(demo)
+@pytest.fixture
+def page(panel: Served) -> Iterator[Page]:
+    page = Page(panel, panel.python(TOKEN).split()[-1])
+    page.start()
+    yield page
+    page.close()
+
+
+def test_no_session_is_lost_when_any_process_but_a_worker_is_killed(panel: Served, page: Page, entry: int) -> None:
+    before = workers(panel)
     assert len(before) == 2
-    until("the panel shows the tunnel", lambda: shows_the_tunnel(demo, token, set(before)), 15)
-    transfer = Transfer(demo.demo_port)
+    until("the panel shows the tunnel", lambda: page.shows_the_tunnel(set(before)), 15)
+    transfer = Transfer(entry)
     transfer.start()
     until("bytes arrive", lambda: transfer.size > PIECE, 10)
     told = []
     for name in ("web", "celery", "valkey", "agent", "serve"):
         begin = time.monotonic()
         if name == "serve":
-            os.kill(demo.pid, signal.SIGKILL)
-            demo.start()
+            os.kill(panel.pid, signal.SIGKILL)
+            panel.start()
         else:
-            demo.kill_part(name)
-        until(f"ready after {name} was killed", lambda: demo.ready().get("ready") is True, WELL_AGAIN_S)
-        until(f"the tunnel is shown after {name} was killed", lambda: shows_the_tunnel(demo, token, set(before)), WELL_AGAIN_S)
+            panel.kill_part(name)
+        until(f"ready after {name} was killed", lambda: panel.ready().get("ready") is True, WELL_AGAIN_S)
+        until(f"the tunnel is shown after {name} was killed", lambda: page.shows_the_tunnel(set(before)), WELL_AGAIN_S)
         told.append(f"{name}: well again after {time.monotonic() - begin:.1f} s")
-        assert workers(demo) == before, f"the same workers after {name} was killed, and no others"
+        assert workers(panel) == before, f"the same workers after {name} was killed, and no others"
         assert transfer.is_alive(), f"the transfer went on after {name} was killed: {transfer.error}"
     print("; ".join(told))              # noqa: T201 - figures worth seeing
     transfer.join(TRAFFIC_S)
     assert transfer.error == ""
     assert transfer.size == transfer.expected == TRAFFIC_S * 16 * PIECE
     assert not transfer.has_other_bytes
-    demo.end()
-    until("the workers end with it", lambda: workers(demo) == {}, 10)
+    panel.end()
+    until("the workers end with it", lambda: workers(panel) == {}, 10)
 
 
-def test_a_killed_worker_comes_back_alone(demo: Served) -> None:
-    token = demo.python(TOKEN).split()[-1]
-    before = workers(demo)
+def test_a_killed_worker_comes_back_alone_and_without_an_agent_workers_end(panel: Served, page: Page) -> None:
+    before = workers(panel)
     killed = min(before)
     os.kill(killed, signal.SIGKILL)
-    until("another worker runs", lambda: len(workers(demo)) == 2 and killed not in workers(demo), WELL_AGAIN_S)
-    assert set(before) - {killed} < set(workers(demo)), "the other one is the same"
-    until("the panel shows the tunnel", lambda: shows_the_tunnel(demo, token, set(workers(demo))), WELL_AGAIN_S)
+    until("another worker runs", lambda: len(workers(panel)) == 2 and killed not in workers(panel), WELL_AGAIN_S)
+    assert set(before) - {killed} < set(workers(panel)), "the other one is the same"
+    until("the panel shows the tunnel", lambda: page.shows_the_tunnel(set(workers(panel))), WELL_AGAIN_S)
 
-
-def test_workers_that_nobody_takes_over_end_by_themselves(demo: Served) -> None:
-    """`serve` was killed, and nobody starts it again."""
-    left = workers(demo)
-    os.kill(demo.pid, signal.SIGKILL)
-    assert workers(demo) == left
-    until("they end", lambda: workers(demo) == {}, 90)
+    left = workers(panel)
+    os.kill(panel.pid, signal.SIGKILL)          # and nobody starts `serve` again
+    assert workers(panel) == left
+    until("workers that nobody takes over end by themselves", lambda: workers(panel) == {}, 90)
