@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup setup-dev demo up test test-postgres check bench pictures fuzz clean
+.PHONY: help setup setup-dev demo up test test-postgres test-redis check bench pictures fuzz clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -64,6 +64,9 @@ test: setup-dev ## the test suite (ARGS='-k mux' is handed to pytest)
 
 test-postgres: setup-dev ## what the panel does with its database, on a PostgreSQL server of its own (needs PostgreSQL)
 	$(PY) -m tests.support.postgres $(PY) -m pytest -q $(or $(ARGS),tests/dashboard/services tests/dashboard/api tests/dashboard/test_big_instance.py)
+
+test-redis: setup-dev ## what goes through the channel layer, on a Redis server of its own (needs redis-server)
+	$(PY) -m tests.support.redis $(PY) -m pytest -q $(or $(ARGS),tests/dashboard/live tests/xrevsite/test_health.py)
 
 check: setup-dev ## linters, types, Django's checks, the rules of the architecture
 	$(call step,ruff,$(PY) -m ruff check .)

@@ -29,7 +29,8 @@ def clone(tmp_path: Path) -> Path:
 def test_help_lists_what_there_is() -> None:
     done = make(ROOT)
     listed = [line.split()[1] for line in done.stdout.splitlines()]
-    assert listed == ["help", "setup", "demo", "up", "test", "test-postgres", "check", "bench", "pictures", "fuzz", "clean"]
+    tests = ["test", "test-postgres", "test-redis"]
+    assert listed == ["help", "setup", "demo", "up", *tests, "check", "bench", "pictures", "fuzz", "clean"]
 
 
 def test_an_old_python_is_one_clear_sentence(clone: Path) -> None:
