@@ -99,7 +99,8 @@ class Served:
             with urllib.request.urlopen(f"{self.url}/healthz/ready", timeout=5) as answer:
                 return dict(json.loads(answer.read()))
         except urllib.error.HTTPError as error:
-            return dict(json.loads(error.read()))
+            with error:
+                return dict(json.loads(error.read()))
         except (OSError, ValueError):
             return {}
 

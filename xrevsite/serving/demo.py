@@ -81,7 +81,9 @@ def is_answered(port: int) -> bool:
     connection = HTTPConnection(LOOPBACK, port, timeout=2)
     try:
         connection.request("GET", "/ping")
-        return connection.getresponse().getheader(_MARK) == "yes"
+        answer = connection.getresponse()
+        answer.read()
+        return answer.getheader(_MARK) == "yes"
     except (OSError, HTTPException):
         return False
     finally:

@@ -71,7 +71,9 @@ def is_web_live(url: str) -> bool:
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_ANSWER_S)
     try:
         connection.request("GET", LIVE_PATH)
-        return connection.getresponse().status == http.client.OK
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
     finally:

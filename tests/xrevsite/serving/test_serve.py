@@ -119,7 +119,8 @@ def test_the_log_can_be_json_and_says_which_part(tmp_path: Path) -> None:
 def test_a_broker_that_is_gone_is_named_by_readiness(tmp_path: Path) -> None:
     with served("--only", "web", REDIS_URL=f"unix://{tmp_path}/nobody.sock") as panel:
         assert panel.ready() == {**READY, "ready": False, "broker": "failed"}
-        assert urllib.request.urlopen(f"{panel.url}/healthz/live", timeout=5).status == 200
+        with urllib.request.urlopen(f"{panel.url}/healthz/live", timeout=5) as answer:
+            assert answer.status == 200
 
 
 def test_parts_may_run_in_processes_of_their_own() -> None:
