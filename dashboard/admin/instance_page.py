@@ -19,7 +19,7 @@ from dashboard.admin.live_data import live_data
 from dashboard.admin_base import Select, Switch, Textarea, TextInput
 from dashboard.engine.content import Kind
 from dashboard.engine.picture import Chip, picture
-from dashboard.models import Instance, Node, Service
+from dashboard.models import Instance, Node, Revision, Service
 from dashboard.services.errors import ServiceError
 from dashboard.services.instances import change_instance
 from dashboard.services.storing import MODELS, load_content
@@ -159,8 +159,10 @@ def _live(request: HttpRequest, instance: Instance) -> dict[str, Any]:
     names = {"publish": "view_instance", "revisions": "view_revision", "log": "view_instance"}
     links = {name: page_link(f"admin:dashboard_instance_{name}", instance.pk) if may(request, right) else ""
              for name, right in names.items()}
+    newest = Revision.objects.filter(instance=instance).order_by("-number").values_list("number", "needs_confirm").first()
     return live_data(
-        instance=instance.pk, number=getattr(instance, "published_number", None) or 0, links=links,
+        needs_confirm=newest[0] if newest is not None and newest[1] else 0, instance=instance.pk,
+        number=getattr(instance, "published_number", None) or 0, links=links,
         may_act=may(request, "publish_instance"), is_unpublished=instance.may_be_unpublished)
 
 

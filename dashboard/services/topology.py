@@ -162,7 +162,7 @@ def _lanes(places: list[Place], ends: Mapping[int, list[End]], services: list[_A
                 continue
             far = Far(place, end)
             made = of_far.get((place.pk, end.tag))
-            fitting = _fitting(far, by_domain.get(end.domain, []), made)
+            fitting = _fitting(far, lanes, by_domain.get(end.domain, []), made)
             for lane in fitting:
                 lane.bridges.append(far)
             if not fitting:
@@ -173,16 +173,19 @@ def _lanes(places: list[Place], ends: Mapping[int, list[End]], services: list[_A
     return lanes
 
 
-def _fitting(far: Far, lanes: list[Lane], made: _Asked | None) -> list[Lane]:
-    """The tunnels whose far end it is. The service that made it knows; else who has its domain, and its id where several do.
+def _fitting(far: Far, everything: list[Lane], lanes: list[Lane], made: _Asked | None) -> list[Lane]:
+    """The tunnels whose far end it is. The service that made it knows; else who has its domain (`lanes`), and its id where
+    several do. Where none has its domain, who alone lets it in by its id: they belong together, and somebody mistyped.
 
     Ends of VLESS's own tunnels have no domain: only the id says which belong together.
     """
     if made is not None:
-        mine = [lane for lane in lanes if lane.service == made.pk]
+        mine = [lane for lane in everything if lane.service == made.pk]
         if mine:
             return mine
-    same = [lane for lane in lanes if lane.portal is not None and lane.portal.hashes & far.end.hashes]
+    same = [lane for lane in lanes or everything if lane.portal is not None and lane.portal.hashes & far.end.hashes]
+    if not lanes:
+        return same if len(same) == 1 and far.end.domain else []
     if same or not far.end.domain:
         return same
     return lanes if len(lanes) == 1 else []

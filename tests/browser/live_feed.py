@@ -83,8 +83,8 @@ class Feed:
         for _ in range(seconds):
             if moved is not None:
                 moved(self.tree)
-            self.tick()
             self.page.wait_for_timeout(1000)
+            self.tick()
 
     def _see(self) -> None:
         for node in self.tree.values():

@@ -1,18 +1,21 @@
 """Makes the pictures of the documentation: `make pictures`, or `python -m tests.browser.pictures [FOLDER]`.
 
-A panel of its own, with a service and a few instances, is started, looked at with the browser tests' Chromium, and thrown away.
+A panel of its own, with a few services and instances, is started, looked at with the browser tests' Chromium, and thrown away.
+What runs there is told to its pages by hand (live_feed.py), so that each time it is the same.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.conftest import FLAGS, Panel, log_in, running_panel
+from tests.browser.live_feed import Feed
 from tests.conftest import require_program
 from tests.support.processes import ROOT
 
@@ -60,11 +63,14 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
-    Picture("front", "/admin/", "text=home-nas-portal"),
+    Picture("front", "/admin/", ".x-maplane.x-is-good", (1280, 950)),
+    Picture("front-phone", "/admin/", ".x-maplane.x-is-good", (390, 1200), dark=True),
+    Picture("tunnel", "/admin/dashboard/instance/1/tunnel/?kind=portal&tag=home-nas", ".x-vt-row", (1280, 830), dark=True),
+    Picture("nodes", "/admin/dashboard/node/", "#live-nodes tbody tr", (1280, 420)),
     Picture("expose", "/admin/dashboard/instance/expose/", "text=The way that you are making",
             fill=(("#id_name", "wiki"), ("#id_target_host", "192.168.1.30"), ("#id_portal_host", "edge.example.net"))),
     Picture("service", "/admin/dashboard/service/1/change/", "text=What to do now", dark=True),
-    Picture("instance", "/admin/dashboard/instance/1/change/", "text=How connections go"),
+    Picture("instance", "/admin/dashboard/instance/1/change/", "text=How connections go", (1280, 1000)),
     Picture("explain", "/admin/dashboard/instance/1/explain/?host=192.168.1.10&port=80&network=tcp&inbound=home-nas-entry",
             ".x-verdict"),
     Picture("publish", "/admin/dashboard/instance/4/publish/", "text=Publish as revision 2"),
@@ -72,13 +78,55 @@ PICTURES = (
 )
 
 
+SECONDS = 4         # that pages are told of, so that rates are there
+
+
+LIVE = frozenset({"front", "front-phone", "tunnel", "nodes", "instance", "instance-phone"})
+
+
+def tell(feed: Feed) -> None:
+    """home-nas and ssh are up, camera's bridge died a moment ago, demo waits for its first one."""
+    feed.node(1)
+    feed.node(2)
+    door = {"protocol": "dokodemo-door", "open": 5, "accepted": 400, "up": 0, "down": 0}
+    home = feed.worker(1, 1, sessions=14, connections=1204)
+    home["portals"] = {"home-nas": feed.portal(2), "ssh": feed.portal(1, down=3_000_000, sessions=2)}
+    home["inbounds"] = {
+        "home-nas-entry": {**door, "listen": ["0.0.0.0:8443/tcp"]}, "ssh-entry": {**door, "listen": ["0.0.0.0:2222/tcp"]}}
+    gone = feed.portal(0, last_seen=time.time() - 180, last_error="connection reset by peer", sessions=0)
+    feed.worker(1, 2)["portals"] = {"camera": gone}
+    feed.worker(2, 3, phase="backing_off", last_exit="it was ended by SIGKILL", restarts=3)
+    waiting = feed.portal(0, sessions=0)
+    del waiting["last_seen"], waiting["last_peer"]
+    feed.worker(1, 4)["portals"] = {"portal": waiting}
+    feed.line(1, "home-nas")
+    feed.line(1, "ssh", 3e5)
+
+
+def move(tree: dict[str, Any]) -> None:
+    home = tree["1"]["workers"]["1"]
+    for tag, down, up in (("home-nas", 6_291_456, 430_080), ("ssh", 25_000, 900)):
+        for part in (home["portals"][tag], home["inbounds"][f"{tag}-entry"]):
+            part["down"] += down
+            part["up"] += up
+    home["portals"]["home-nas"]["opened"] += 3
+
+
 def take(browser: Browser, panel: Panel, picture: Picture, folder: Path) -> Path:
     width, height = picture.size
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if picture.dark else "light")
     try:
         page = context.new_page()
+        feed = Feed(page)
+        tell(feed)
         log_in(page, panel, "ada")
         page.goto(f"{panel.url}{picture.path}")
+        if picture.name in LIVE:
+            feed.run(SECONDS, move)
+            feed.happened("worker_died", "it was ended by SIGKILL", instance=3, node=2)
+            for _ in range(2):
+                feed.send(feed.sessions(1, "home-nas", 14))
+                page.wait_for_timeout(1000)
         page.wait_for_selector(picture.ready)
         for field, value in picture.fill:
             page.fill(field, value)

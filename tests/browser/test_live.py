@@ -167,6 +167,37 @@ def test_a_viewer_sees_it_and_can_do_nothing(page: Page, tunnel: Tunnel) -> None
     assert page.locator("#live-node button").count() == 0
 
 
+def test_a_diagnosis_asks_both_ends(page: Page, tunnel: Tunnel) -> None:
+    see_it_up(page, tunnel)
+    page.goto(f"{tunnel.page}&diagnose=1")
+    shown = page.locator("#live-diagnosis")
+    expect(shown.locator("[role=status]")).to_have_text("Everything that could be tried works.", timeout=UP_MS)
+    sides = set(shown.locator(".x-step .x-badge").all_inner_texts())
+    assert {"portal", "bridge"} <= sides
+    assert shown.locator(".x-step.x-is-bad").count() == 0
+
+
+BREAK = """
+from dashboard.models import Instance
+from dashboard.services.editing import change_entry
+from dashboard.services.publishing import publish
+instance = Instance.objects.get(name="demo-portal")
+portal = instance.portals.get(tag="demo")
+change_entry(portal, {**portal.entry, "domain": "elsewhere.internal"}, by=None)
+publish(Instance.objects.get(pk=instance.pk), by=None, accept_warnings=True, confirm_s=15)
+"""
+
+
+def test_a_publish_that_breaks_the_tunnel_returns_by_itself(page: Page, tunnel: Tunnel) -> None:
+    see_it_up(page, tunnel)
+    tunnel.panel.python(BREAK)
+    expect(page.locator("#live-problems")).to_contain_text("demo: no bridge", timeout=UP_MS)
+    expect(page.locator("#live-events")).to_contain_text("taken back", timeout=UP_MS)
+    expect(lane(page)).to_have_class(re.compile("x-is-good"), timeout=UP_MS)
+    page.goto(f"{tunnel.panel.url}/admin/dashboard/instance/1/change/")
+    expect(page.locator("#live-process")).to_contain_text("running", timeout=UP_MS)
+
+
 def test_a_second_host_joins_by_the_printed_command_and_is_revoked(page: Page, tunnel: Tunnel, tmp_path: Path) -> None:
     see_it_up(page, tunnel, "ada")
     page.goto(f"{tunnel.panel.url}/admin/dashboard/node/")

@@ -286,7 +286,7 @@ def test_a_revision_on_probation_is_kept_from_the_page(page: Page, shared: Panel
     page.route("**/api/v1/instances/1/confirm/", lambda route: (
         asked.append(route.request.post_data_json), route.fulfill(json={})))
     page.goto(f"{shared.url}/admin/dashboard/instance/1/change/")
-    expect(page.locator("#live-process")).to_contain_text(re.compile(r"goes back by itself in \d+ s"))
+    expect(page.locator("#live-process")).to_contain_text(re.compile(r"it has \d+ s to prove itself. It goes back by itself"))
     page.click("text=Keep it")
     expect(page.locator(".x-toasts")).to_contain_text("Revision 2 stays")
     assert asked == [{"revision": 2}]
@@ -306,7 +306,7 @@ def test_a_diagnosis_opens_what_failed_first_and_can_be_copied(page: Page, share
     page.route("**/api/v1/tunnels/diagnose/", lambda route: route.fulfill(json={"steps": STEPS}))
     page.goto(f"{shared.url}{TUNNEL}&diagnose=1")
     shown = page.locator("#live-diagnosis")
-    expect(shown.locator("[role=status]")).to_have_text("Nothing listens there.")
+    expect(shown.locator("[role=status]")).to_have_text("Connection to the portal: refused. Nothing listens there.")
     expect(shown.locator("details[open]")).to_have_count(1)
     expect(shown.locator("details[open]")).to_contain_text("What to do: Open port 10250.")
     shown.locator("text=Copy as text").click()

@@ -61,6 +61,13 @@ def test_of_two_portals_with_one_domain_the_id_says_which() -> None:
     assert lane("portal").bridges == []
 
 
+def test_ends_that_disagree_about_the_domain_still_belong_together() -> None:
+    new("edge", PORTAL)
+    new("home", BRIDGE.replace("reverse-proxy.xray.internal", "mistyped.internal"))
+    [one] = topology().lanes
+    assert [far.place.name for far in one.bridges] == ["home"]
+
+
 def test_a_bridge_of_somebody_elses_portal_has_a_lane_of_its_own() -> None:
     home = new("home", BRIDGE)
     [one] = topology().lanes

@@ -4,6 +4,7 @@ import { Refused, call } from "./ask.js";
 import { h } from "./dom.js";
 import { milliseconds } from "./format.js";
 import { toast } from "./page.js";
+import { sentence } from "./words.js";
 
 const MARKS = { ok: ["✓", "ok"], failed: ["✕", "failed"], warning: ["▲", "warning"], skipped: ["–", "not tried"] };
 const HEALTH = { ok: "good", failed: "bad", warning: "warn", skipped: "off" };
@@ -41,7 +42,7 @@ export class Diagnose {
       if (!still) await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
     }
     verdict.className = `x-note x-${first ? HEALTH[first.outcome] : "good"}`;
-    verdict.textContent = first ? first.cause || `${first.title}: ${first.seen}` : "Everything that could be tried works.";
+    verdict.textContent = first ? `${first.title}: ${first.seen}. ${sentence(first.cause ?? "")}` : "Everything that could be tried works.";
     buttons.append(
       h("button", { type: "button", class: "x-button", onclick: () => copy(asText(this.tunnel, steps)) }, "Copy as text"),
       h("button", { type: "button", class: "x-button", onclick: () => this.run() }, "Again"),
@@ -51,7 +52,7 @@ export class Diagnose {
 
   item(step, isOpen) {
     const [mark, words] = MARKS[step.outcome] || ["?", step.outcome];
-    const more = [step.cause && h("p", {}, step.cause), step.remedy && h("p", {}, h("strong", {}, "What to do: "), step.remedy)].filter(Boolean);
+    const more = [step.cause && h("p", {}, sentence(step.cause)), step.remedy && h("p", {}, h("strong", {}, "What to do: "), step.remedy)].filter(Boolean);
     return h("li", { class: `x-step x-is-${HEALTH[step.outcome]}` },
       h("details", { open: isOpen },
         h("summary", {},

@@ -69,7 +69,8 @@ function update() {
   write(why, judged.why);
   probation.hidden = !worker?.pending;
   if (worker?.pending) {
-    write(probationWords, `Revision ${worker.pending} is on probation: it goes back by itself in ${span((worker.confirm_until || 0) - store.now())}.`);
+    const asks = given.needs_confirm === worker.pending ? "It goes back by itself unless somebody keeps it." : "It goes back by itself if its tunnels do not come back.";
+    write(probationWords, `Revision ${worker.pending} is on probation: it has ${span((worker.confirm_until || 0) - store.now())} to prove itself. ${asks}`);
   }
   if (restartButton) restartButton.hidden = !worker;
   const items = rows(worker).flatMap(([name, value]) => [{ key: `t${name}`, tag: "dt", text: name }, { key: `d${name}`, tag: "dd", text: value }]);

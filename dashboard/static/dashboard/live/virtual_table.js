@@ -49,6 +49,7 @@ export class VirtualTable {
 
   measure() {
     this.height = parseFloat(getComputedStyle(this.table).getPropertyValue("--x-row")) || 46;
+    this.head.style.paddingRight = `${this.scroller.offsetWidth - this.scroller.clientWidth + 8}px`;
   }
 
   sortBy(column) {

@@ -75,7 +75,7 @@ function judgeWorker(store, name, worker) {
   if (worker.pending && worker.confirm_until) {
     const left = span(worker.confirm_until - store.now());
     return say("warn", `revision ${worker.pending} on probation`,
-      `Revision ${worker.pending} of ${name} is on probation: it goes back in ${left} unless it is confirmed.`);
+      `Revision ${worker.pending} of ${name} is on probation: in ${left} it stays, or goes back by itself.`);
   }
   if (problem) return say("warn", "newest not applied", `The newest revision of ${name} could not be applied, the one before runs on: ${problem}.`);
   return say("good", "running");
