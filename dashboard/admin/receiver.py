@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin, messages
@@ -118,6 +119,15 @@ def state_of(row: Receiver) -> str:
     return "works" if row.told_at else "not tried yet"
 
 
+def _where(row: Receiver) -> str:
+    """As far as it is no secret."""
+    if row.kind == ReceiverKind.EMAIL:
+        return ", ".join(row.address.split())
+    parts = urlsplit(row.address)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}/…"
+
+
 def _find(object_id: str) -> Receiver:
     row: Receiver = find_row(Receiver, object_id)
     return row
@@ -140,12 +150,18 @@ def _page(request: HttpRequest, row: Receiver | None) -> HttpResponse:
     initial: dict[str, Any] = {"kind": ReceiverKind.WEBHOOK, "hold_s": 30, "enabled": True}
     if row is not None:
         initial = {name: getattr(row, name) for name in ReceiverForm.base_fields}
+        if row.kind == ReceiverKind.WEBHOOK:
+            initial["address"] = ""         # many have a secret in them
     form = ReceiverForm(request.POST if request.method == "POST" else None, initial=initial)
+    if row is not None and row.kind == ReceiverKind.WEBHOOK:
+        form.fields["address"].required = False
+        form.fields["address"].help_text = "Empty: the one that is stored stays. A web address; or e-mail addresses, one a line."
     if request.method == "POST":
         must(request, "add_receiver" if row is None else "change_receiver")
         if form.is_valid():
+            values = {name: value for name, value in form.cleaned_data.items() if name != "address" or value}
             try:
-                row = save_receiver(row, by=request.user, **form.cleaned_data)
+                row = save_receiver(row, by=request.user, **values)
             except ServiceError as error:
                 form.add_error(error.path if error.path in form.fields else None, error.message)
             else:
@@ -159,7 +175,7 @@ def _page(request: HttpRequest, row: Receiver | None) -> HttpResponse:
         record(request.user, Verb.REVEALED, row)
     return show(
         request, "../entry/receiver.html", None, title="New receiver" if row is None else f"Receiver {row}", row=row, form=form,
-        secret=secret, state=state_of(row) if row is not None else "",
+        secret=secret, where=_where(row) if row is not None else "", state=state_of(row) if row is not None else "",
         may_save=may(request, "add_receiver" if row is None else "change_receiver"),
         may_reveal=row is not None and bool(row.secret) and may(request, "change_receiver", "reveal_secrets"),
         may_delete=row is not None and may(request, "delete_receiver"), status=400 if form.errors else 200)

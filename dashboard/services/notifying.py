@@ -145,8 +145,7 @@ def sign(secret: str, body: bytes, at: int) -> str:
 
 def _check(row: Receiver) -> None:
     if row.kind == ReceiverKind.WEBHOOK:
-        parts = urlsplit(row.address.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_web_address(row.address.strip()):
             raise ServiceError("a web address is expected: https://hooks.example.net/xrev", "address")
         row.address = row.address.strip()
     else:
@@ -164,6 +163,14 @@ def _check(row: Receiver) -> None:
         raise ServiceError(f"{unknown[0]} is none of {', '.join(ConditionKind.values)}", "kinds")
     if not 0 <= row.hold_s <= MAX_HOLD_S:
         raise ServiceError(f"0 to {MAX_HOLD_S} seconds", "hold_s")
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _deliver(receiver: Receiver, notices: Sequence[Notice], now: datetime, *, is_test: bool = False) -> None:

@@ -17,6 +17,11 @@ def test_a_receiver_is_made_changed_and_deleted(as_ada: Client) -> None:
     changed = {**HOOK, "kinds": ["tunnel_down"], "hold_s": "5"}
     page = as_ada.post(f"/admin/dashboard/receiver/{row.pk}/change/", changed, follow=True)
     assert row.secret not in page.content.decode()
+    assert "s3cret" not in page.content.decode()
+    assert "https://hooks.example.net/…" in page.content.decode()
+    as_ada.post(f"/admin/dashboard/receiver/{row.pk}/change/", {**changed, "address": ""})
+    row.refresh_from_db()
+    assert row.address == HOOK["address"]
     row.refresh_from_db()
     assert (row.kinds, row.hold_s) == (["tunnel_down"], 5)
     listed = as_ada.get("/admin/dashboard/receiver/").content.decode()

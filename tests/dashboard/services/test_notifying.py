@@ -225,6 +225,7 @@ def test_a_mail_server_that_refuses(now: datetime, settings: Any, monkeypatch: p
 
 @pytest.mark.parametrize(("values", "field"), [
     ({"address": "ftp://x"}, "address"), ({"address": "https://"}, "address"), ({"address": ""}, "address"),
+    ({"address": "https://x:99999/"}, "address"), ({"address": "https://[x/"}, "address"),
     ({"kind": "email", "address": "nobody"}, "address"), ({"kind": "email", "address": " "}, "address"),
     ({"kinds": ["spoon"]}, "kinds"), ({"hold_s": -1}, "hold_s"), ({"hold_s": 10**9}, "hold_s"),
     ({"kind": "pigeon"}, "address"), ({"name": ""}, "name"), ({"name": "x" * 65}, "name"),
