@@ -54,7 +54,7 @@ class Agent:
         self._spool = Spool(state_dir.spool, self._boot)
         self._traffic = TrafficKeeper(self._spool)
         self._instances: dict[int, NodeInstance] = {}
-        self._outbox = Outbox(self._state, lambda after: self._spool.waiting(after))
+        self._outbox = Outbox(self._state, self._spool.waiting)
         self.log = LogRing()
         self._asks = Asks(self._instances, self.log, self._outbox.tell)
         self._link = Link(address, identity, self._outbox, self)

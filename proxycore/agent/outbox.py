@@ -23,14 +23,12 @@ MAX_LOG_LINES: Final = 500          # of one instance between two messages
 PING_EVERY_S: Final = 5.0
 TRAFFIC_AGAIN_S: Final = 30.0
 
-Bucket = tuple[int, Traffic]
-
 
 class Outbox:
     """`next` gives the messages that are due; who sends them asks again when the socket has taken them."""
 
     def __init__(
-        self, state: Callable[[], dict[str, Any]], traffic: Callable[[int], list[Bucket]], *,
+        self, state: Callable[[], dict[str, Any]], traffic: Callable[[], list[Traffic]], *,
         clock: Callable[[], float] = time.monotonic, state_in_s: Callable[[], float] = lambda: until_next(time.time(), AGENT_S),
     ) -> None:
         """`state_in_s` says how long it is from now until state is told again."""
@@ -46,7 +44,6 @@ class Outbox:
         self._sent_tree: dict[str, Any] | None = None       # what the panel has; None: nothing
         self._state_due = 0.0
         self._said_at = 0.0
-        self._traffic_after = 0
         self._traffic_unkept: set[tuple[str, int]] = set()
         self._traffic_at = 0.0
 
@@ -58,7 +55,7 @@ class Outbox:
         self._sent_tree = None
         self._state_due = now
         self._said_at = now
-        self._start_traffic()
+        self._traffic_unkept.clear()
         self.woken.set()
 
     def tell(self, message: BaseModel) -> None:
@@ -134,17 +131,11 @@ class Outbox:
         merge(self._sent_tree, patch)
         return State(at=at, patch=patch)
 
-    def _start_traffic(self) -> None:
-        self._traffic_after = 0
-        self._traffic_unkept.clear()
-
     def _next_traffic(self, now: float) -> Iterator[Traffic]:
-        if self._traffic_unkept:
-            if now < self._traffic_at + TRAFFIC_AGAIN_S:
-                return
-            self._start_traffic()               # an answer was lost: the panel knows what it has
+        """The oldest few, when those before are kept; or again, when an answer was lost: the panel knows what it has."""
+        if self._traffic_unkept and now < self._traffic_at + TRAFFIC_AGAIN_S:
+            return
         self._traffic_at = now
-        for id_, traffic in self._traffic(self._traffic_after):
-            self._traffic_after = id_
-            self._traffic_unkept.add((traffic.boot, traffic.seq))
-            yield traffic
+        found = self._traffic()
+        self._traffic_unkept = {(one.boot, one.seq) for one in found}
+        yield from found

@@ -103,17 +103,16 @@ class Spool:
             self._db.execute("DELETE FROM worker WHERE instance = ?", (instance,))
             self._db.execute("DELETE FROM seen WHERE instance = ?", (instance,))
 
-    def waiting(self, after: int = 0, count: int = WINDOW) -> list[tuple[int, Traffic]]:
-        """The oldest buckets whose id is above `after`, with their ids; they count as sent from now on."""
-        rows = self._db.execute(
-            "SELECT id, boot, seq, at, moved FROM bucket WHERE id > ? ORDER BY id LIMIT ?", (after, count)).fetchall()
+    def waiting(self, count: int = WINDOW) -> list[Traffic]:
+        """The oldest buckets; they count as sent from now on."""
+        rows = self._db.execute("SELECT id, boot, seq, at, moved FROM bucket ORDER BY id LIMIT ?", (count,)).fetchall()
         try:
             with self._db:
                 self._db.executemany("UPDATE bucket SET sent = 1 WHERE id = ?", [(row[0],) for row in rows])
         except sqlite3.Error as error:          # what cannot be marked is not sent: it might be merged, and sent again
             _log.error("figures are not sent: %s", error)
             return []
-        return [(id_, Traffic(boot=boot, seq=seq, at=at, moved=_unpacked(moved))) for id_, boot, seq, at, moved in rows]
+        return [Traffic(boot=boot, seq=seq, at=at, moved=_unpacked(moved)) for _, boot, seq, at, moved in rows]
 
     def kept(self, boot: str, seq: int) -> None:
         """The panel has it. Where that cannot be written it is sent again, and the panel knows it."""

@@ -65,7 +65,7 @@ class Linked:
         self.received: list[dict[str, Any]] = []
         self.obeyed = Obeyed()
         self.state: dict[str, Any] = {"host": {"load": 1}}
-        self.outbox = Outbox(lambda: self.state, lambda after: [])
+        self.outbox = Outbox(lambda: self.state, list)
         self.running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Linked:

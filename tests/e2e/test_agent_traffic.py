@@ -27,7 +27,7 @@ def test_every_byte_is_reported_once_through_kills_of_all(panel: Panel, node: No
     node.start()
     first = node.await_running(1)
     first_since = panel.worker(1)["since"]
-    until("a report", lambda: reported(panel), 25)
+    until("two reports, one after the other", lambda: len({one.at for one in panel.traffic}) == 2, 35)
     node.kill()                                     # the worker counts on
     time.sleep(1)
     panel.tree = {}

@@ -22,8 +22,13 @@ class Node:
         self.outbox = Outbox(lambda: self.state, self.waiting, clock=lambda: self.now, state_in_s=lambda: STATE_EVERY_S)
         self.tree: dict[str, Any] = {}
 
-    def waiting(self, after: int) -> list[tuple[int, Traffic]]:
-        return [(number, one) for number, one in enumerate(self.buckets, 1) if number > after][:2]
+    def waiting(self) -> list[Traffic]:
+        return self.buckets[:2]
+
+    def keep(self, seq: int) -> None:
+        """The panel has it."""
+        self.buckets = [one for one in self.buckets if one.seq != seq]
+        self.outbox.traffic_kept("b", seq)
 
     def sent(self) -> list[Any]:
         """What goes out now; the panel puts its tree together."""
@@ -121,12 +126,13 @@ def test_traffic_is_sent_a_few_at_a_time_and_again_when_no_answer_comes(node: No
     node.buckets = [Traffic(boot="b", seq=n, at=n * 10, moved=[]) for n in range(1, 6)]
     assert kinds(node.sent()) == ["state", "traffic", "traffic"]
     assert node.later(1) == []
-    node.outbox.traffic_kept("b", 1)
+    node.keep(1)
     assert node.later(1) == []
-    node.outbox.traffic_kept("b", 2)
+    node.keep(2)
     assert [one.seq for one in node.later(1)] == [3, 4]
+    node.keep(3)
     again = node.later(TRAFFIC_AGAIN_S)
-    assert [one.seq for one in again if one.type == "traffic"] == [1, 2]       # the spool has taken out what was kept
+    assert [one.seq for one in again if one.type == "traffic"] == [4, 5]
 
 
 def test_silence_is_broken_by_a_ping(node: Node) -> None:

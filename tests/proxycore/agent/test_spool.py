@@ -8,8 +8,9 @@ import pytest
 
 from proxycore.agent import spool as module
 from proxycore.agent.counters import Counts
+from proxycore.agent.outbox import Outbox
 from proxycore.agent.spool import Spool
-from proxycore.messages.link import Moved
+from proxycore.messages.link import Moved, Traffic
 
 
 def moved(up: int, name: str = "out") -> list[Moved]:
@@ -27,7 +28,7 @@ def total(spool: Spool) -> int:
     """Bytes of all buckets, each of which is taken out."""
     found = 0
     while waiting := spool.waiting():
-        for _, traffic in waiting:
+        for traffic in waiting:
             found += sum(one.up for one in traffic.moved)
             spool.kept(traffic.boot, traffic.seq)
     return found
@@ -36,12 +37,26 @@ def total(spool: Spool) -> int:
 def test_a_bucket_waits_until_it_is_kept(spool: Spool) -> None:
     spool.add(100, moved(5), {})
     spool.add(110, moved(6), {})
-    (id_, first), (_, second) = spool.waiting()
+    first, second = spool.waiting()
     assert (first.boot, first.seq, first.at, first.moved) == ("first", 1, 100, moved(5))
-    assert [traffic.at for _, traffic in spool.waiting(after=id_)] == [110]
+    assert spool.waiting(count=1) == [first]
     spool.kept("first", 1)
     spool.kept("first", 99)
-    assert [traffic for _, traffic in spool.waiting()] == [second]
+    assert spool.waiting() == [second]
+
+
+def test_one_bucket_after_the_other_is_sent_as_each_is_kept(spool: Spool) -> None:
+    outbox = Outbox(dict, spool.waiting, state_in_s=lambda: 1000)
+    outbox.connected()
+    sent = []
+    for number in range(5):
+        spool.add(number * 10, moved(number), {})
+        for message in outbox.next():
+            if isinstance(message, Traffic):
+                sent.append(message.at)
+                spool.kept(message.boot, message.seq)
+                outbox.traffic_kept(message.boot, message.seq)
+    assert sent == [0, 10, 20, 30, 40]
 
 
 def test_the_next_agent_sends_what_the_one_before_left(spool: Spool, tmp_path: Path) -> None:
@@ -49,7 +64,7 @@ def test_the_next_agent_sends_what_the_one_before_left(spool: Spool, tmp_path: P
     spool.close()
     again = Spool(tmp_path / "traffic.sqlite3", "second")
     again.add(110, moved(6), {})
-    assert [(traffic.boot, traffic.seq) for _, traffic in again.waiting()] == [("first", 1), ("second", 1)]
+    assert [(traffic.boot, traffic.seq) for traffic in again.waiting()] == [("first", 1), ("second", 1)]
     assert again.seen_of(1, (77, 1.5)) == {("outbounds", "out"): Counts(5, 0, 0)}
     assert again.seen_of(1, (77, 2.5)) is None
     assert again.seen_of(2, (77, 1.5)) is None
@@ -74,7 +89,7 @@ def test_too_many_buckets_are_put_together_by_the_hour_and_no_byte_is_lost(tmp_p
         spool.add(number * 10, moved(number, f"out{number % 3}"), {})
     count, _ = spool.size
     assert count <= 10
-    ats = [traffic.at for _, traffic in spool.waiting(count=100)]
+    ats = [traffic.at for traffic in spool.waiting(count=100)]
     assert ats == sorted(ats)
     assert {0, 3600, 7200} <= set(ats)
     assert total(spool) == sum(range(1000))
@@ -86,10 +101,10 @@ def test_what_was_sent_is_not_put_together_with_others(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "traffic.sqlite3", "first", max_buckets=4)
     for number in range(3):
         spool.add(number * 10, moved(1), {})
-    sent = {(traffic.boot, traffic.seq) for _, traffic in spool.waiting()}
+    sent = {(traffic.boot, traffic.seq) for traffic in spool.waiting()}
     for number in range(3, 9):
         spool.add(number * 10, moved(1), {})
-    waiting = {(traffic.boot, traffic.seq): sum(one.up for one in traffic.moved) for _, traffic in spool.waiting()}
+    waiting = {(traffic.boot, traffic.seq): sum(one.up for one in traffic.moved) for traffic in spool.waiting()}
     assert all(waiting[one] == 1 for one in sent)
     assert sum(waiting.values()) == 9
     spool.close()
@@ -100,7 +115,7 @@ def test_what_is_too_much_even_then_is_dropped_and_counted(tmp_path: Path) -> No
     for hour in range(5):
         spool.add(hour * 3600, moved(1), {})
     assert spool.dropped == 2
-    assert [traffic.at for _, traffic in spool.waiting()] == [7200, 10800, 14400]
+    assert [traffic.at for traffic in spool.waiting()] == [7200, 10800, 14400]
     spool.close()
 
 
@@ -116,8 +131,8 @@ def test_bytes_are_bounded_too(tmp_path: Path) -> None:
 def test_a_bucket_of_very_many_is_several_messages(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_MOVED", 10)
     spool.add(100, [one for n in range(25) for one in moved(1, f"out{n}")], {})
-    assert [len(traffic.moved) for _, traffic in spool.waiting()] == [10, 10, 5]
-    assert {traffic.at for _, traffic in spool.waiting()} == {100}
+    assert [len(traffic.moved) for traffic in spool.waiting()] == [10, 10, 5]
+    assert {traffic.at for traffic in spool.waiting()} == {100}
 
 
 def test_a_file_that_is_no_database_is_put_aside(tmp_path: Path) -> None:
