@@ -250,6 +250,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums", "dashboard.api.schema.add_problems",
+    ],
     "ENUM_NAME_OVERRIDES": {                # columns called `kind` that mean different things
         "ReceiverKind": "dashboard.choices.ReceiverKind", "ConditionKind": "dashboard.choices.ConditionKind",
         "TrafficKind": "dashboard.choices.TrafficKind",

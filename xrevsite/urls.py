@@ -13,3 +13,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("agent/v1/join/", join_view, name="join"),
 ]
+
+handler404 = "dashboard.api.faults.no_such_address"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-from dashboard.api.problems import ApiProblem
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import page_not_found
+
+from dashboard.api.problems import CONTENT_TYPE, ApiProblem, problem
 from dashboard.engine.compile import CannotCompile
 from dashboard.engine.parse import UnreadableDocument
 from dashboard.services.asking import NotConnected, NotDone
@@ -13,6 +16,7 @@ from dashboard.services.errors import PortTaken, ServiceError, TagTaken, Version
 from dashboard.services.publishing import NothingToPublish, PublishConflict, PublishRefused, WarningsNotAccepted
 from proxycore.api import render_path
 
+PREFIX: Final = "/api/"
 REFUSED: tuple[type[Exception], ...] = (ServiceError, UnreadableDocument, CannotCompile)
 
 
@@ -20,7 +24,7 @@ def as_problem(error: Exception) -> ApiProblem:
     """For one of REFUSED."""
     if isinstance(error, UnreadableDocument):
         return ApiProblem(400, "unreadable_document", "This is no document that can be kept.", [
-            (problem.path, _placed(problem.line, problem.column, problem.message)) for problem in error.problems])
+            (one.path, _placed(one.line, one.column, one.message)) for one in error.problems])
     if isinstance(error, CannotCompile):
         return ApiProblem(422, "cannot_compile", str(error), [(render_path(error.path), str(error))])
     assert isinstance(error, ServiceError)
@@ -53,3 +57,10 @@ def _findings(problems: Iterable[Any], findings: Iterable[Any]) -> list[tuple[st
 
 def _placed(line: int, column: int, message: str) -> str:
     return f"line {line}, column {column}: {message}" if line else message
+
+
+def no_such_address(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django answers where there is no such address; of the API's as a problem, too."""
+    if request.path.startswith(PREFIX):
+        return JsonResponse(problem(404, "not_found", "There is no such address.", []), status=404, content_type=CONTENT_TYPE)
+    return page_not_found(request, exception)

@@ -7,27 +7,10 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from rest_framework import exceptions, serializers
+from rest_framework import exceptions
 from rest_framework.response import Response
 
 CONTENT_TYPE = "application/problem+json"
-
-
-class FieldProblemSerializer(serializers.Serializer):
-    path = serializers.CharField(help_text="A field of the request, or a place in the document (`inbounds[0].port`).")
-    message = serializers.CharField()
-    severity = serializers.CharField(required=False)
-
-
-class ProblemSerializer(serializers.Serializer):
-    """What every error looks like."""
-
-    type = serializers.CharField(help_text="Always about:blank; `code` tells errors apart.")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-    errors = FieldProblemSerializer(many=True)  # type: ignore[assignment]  # a field, which the metaclass takes away
 
 
 class ApiProblem(exceptions.APIException):

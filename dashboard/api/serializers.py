@@ -166,9 +166,9 @@ class CertificateSerializer(serializers.ModelSerializer):
 
 
 class TokenSerializer(serializers.ModelSerializer):
-    """`token` is its text: it is in the answer that made it, and nowhere else."""
+    """`token` is its text: it is in the answer that made it, and null for ever after."""
 
-    token = serializers.CharField(read_only=True, required=False)
+    token = serializers.CharField(read_only=True, allow_null=True, default=None)
     scope = serializers.ChoiceField(choices=TokenScope.choices, required=False)
 
     class Meta:
