@@ -93,7 +93,7 @@ def import_as_new(request: HttpRequest) -> HttpResponse:
 
 
 def import_into(request: HttpRequest, pk: int) -> HttpResponse:
-    must(request, "import_instance")
+    must(request, "import_instance", "change_instance")
     instance = find_instance(pk)
     form = DocumentForm(_posted(request), _files(request))
     if request.method == "POST" and form.is_valid():

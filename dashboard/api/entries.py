@@ -62,7 +62,7 @@ class SecretView(OfToken, ApiView):
     def note_revealed(self, count: int, row: Any = None) -> None:
         if self.wants_secrets() and count:
             record(self.request.user, Verb.REVEALED, row, note="" if row is not None else f"{count} entries by the API",
-                   instance=getattr(row, "instance", None) if row is not None and not isinstance(row, Credential) else None)
+                   instance=row.inbound.instance if isinstance(row, Credential) else getattr(row, "instance", None))
 
 
 _WITH_BODY = {"parameters": [SECRETS]}
@@ -85,11 +85,10 @@ class _RowsViewSet(SecretView, viewsets.ModelViewSet):
         return answer
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        row = self.get_object()
-        self.note_revealed(1, row)
-        return self.answer(row)
+        return self.answer(self.get_object())
 
     def answer(self, row: Any, status_code: int = 200) -> Response:
+        self.note_revealed(1, row)
         version = Instance.objects.values_list("version", flat=True).get(pk=row.instance_id)
         return with_etag(Response(self.get_serializer(row).data, status_code), version)
 

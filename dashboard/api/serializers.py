@@ -70,6 +70,13 @@ class InstanceSerializer(serializers.ModelSerializer):
     `has_unpublished_changes` is exact for one instance; lists err on the side of true, where a change was taken back.
     """
 
+    def get_fields(self) -> Any:
+        fields = super().get_fields()
+        token = getattr(self.context.get("request"), "auth", None)
+        if isinstance(self.instance, Instance) and isinstance(token, ApiToken) and token.is_limited:
+            fields["node"].queryset = Node.objects.filter(pk=self.instance.node_id)     # another host is out of its reach
+        return fields
+
     role = serializers.CharField(read_only=True)
     published_number = serializers.SerializerMethodField()
     has_unpublished_changes = serializers.SerializerMethodField()

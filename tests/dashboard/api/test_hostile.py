@@ -11,7 +11,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from dashboard.engine.secrets import MASK
-from dashboard.models import ApiToken, AuditEntry, Instance
+from dashboard.models import ApiToken, AuditEntry, Instance, Node
 from dashboard.services.importing import import_new
 from dashboard.services.instances import delete_instance, local_node
 from dashboard.services.publishing import publish
@@ -146,3 +146,35 @@ def test_masks_cannot_be_used_to_move_a_secret_to_where_it_is_shown(
         shown = answer.content.decode() + api.get(f"/api/v1/outbounds/{far.pk}/").content.decode()
         assert "27848739-7e62" not in shown, body
     assert web.pk
+
+
+def test_every_way_that_a_secret_goes_out_is_in_the_audit_log(
+    ada: User, with_token: Callable[..., APIClient], edge: Instance
+) -> None:
+    api = with_token(ada, may_read_secrets=True)
+    far, alice = edge.outbounds.get(tag="far"), edge.inbounds.get().credentials.get(email="alice")
+    for method, address, body in (
+        ("get", f"outbounds/{far.pk}/", None), ("patch", f"outbounds/{far.pk}/", {}),
+        ("post", f"outbounds/{far.pk}/move/", {"to": 0}),
+        ("post", f"outbounds/{far.pk}/clone/", None), ("post", f"outbounds/{far.pk}/disable/", None),
+        ("patch", f"credentials/{alice.pk}/", {"note": "x"}), ("post", f"credentials/{alice.pk}/reset_usage/", None),
+        ("get", "credentials/", None), ("post", "credentials/", {"inbound": edge.inbounds.get().pk}),
+        ("get", f"instances/{edge.pk}/document/", None),
+    ):  # fmt: skip
+        before = AuditEntry.objects.filter(verb__in=("revealed", "exported")).count()
+        answer = getattr(api, method)(f"/api/v1/{address}?secrets=1", body, format="json") if method != "get" else api.get(
+            f"/api/v1/{address}?secrets=1")
+        assert answer.status_code < 300, (address, answer.content)
+        assert MASK not in answer.content.decode(), address
+        assert AuditEntry.objects.filter(verb__in=("revealed", "exported")).count() == before + 1, (method, address)
+
+
+def test_a_limited_token_moves_its_instance_to_no_other_node(
+    ada: User, with_token: Callable[..., APIClient], edge: Instance
+) -> None:
+    other = Node.objects.create(name="other")
+    api = with_token(ada, instances=[edge])
+    assert api.patch(f"/api/v1/instances/{edge.pk}/", {"node": edge.node_id, "note": "n"}, format="json").status_code == 200
+    answers = {pk: api.patch(f"/api/v1/instances/{edge.pk}/", {"node": pk}, format="json") for pk in (other.pk, 10**6)}
+    assert len({(one.status_code, one.content.decode().replace(str(pk), "N")) for pk, one in answers.items()}) == 1
+    assert Instance.objects.get(pk=edge.pk).node_id == edge.node_id
