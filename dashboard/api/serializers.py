@@ -71,7 +71,7 @@ class InstanceSerializer(serializers.ModelSerializer):
     """
 
     def get_fields(self) -> Any:
-        fields = super().get_fields()
+        fields: Any = super().get_fields()
         token = getattr(self.context.get("request"), "auth", None)
         if isinstance(self.instance, Instance) and isinstance(token, ApiToken) and token.is_limited:
             fields["node"].queryset = Node.objects.filter(pk=self.instance.node_id)     # another host is out of its reach
