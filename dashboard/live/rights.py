@@ -95,8 +95,8 @@ def of_token(token: ApiToken) -> Looker | None:
     """None: its person may not look."""
     if not token.user.has_perm(NEEDED):
         return None
-    instances = frozenset(one.pk for one in token.instances.all())
-    view = View(instances or None, has_nodes=not instances and token.user.has_perm(FOR_NODES))
+    instances = frozenset(one.pk for one in token.instances.all()) if token.is_limited else None
+    view = View(instances, has_nodes=instances is None and token.user.has_perm(FOR_NODES))
     return Looker(token.user.pk, view, token=token.pk)
 
 

@@ -28,6 +28,7 @@ from dashboard.services.tokens import create_token
 
 EXAMPLES = int(os.environ.get("XREV_API_EXAMPLES", "3"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+ENDLESS = {"/api/v1/live/"}          # server-sent events, tested where they come from
 SCHEMA = "/api/v1/schema/?format=json"
 
 
@@ -63,6 +64,7 @@ def failures(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> I
 def test_any_request(headers: dict[str, str]) -> None:
     schema = schemathesis.openapi.from_wsgi(SCHEMA, get_wsgi_application(), headers=headers)
     operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [one for one in operations if one.path not in ENDLESS]
     assert len(operations) > 80
     found = [
         told for operation in operations for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)

@@ -11,6 +11,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from dashboard.engine.secrets import MASK
+from dashboard.live.rights import of_token
 from dashboard.models import ApiToken, AuditEntry, Instance, Node
 from dashboard.services.importing import import_new
 from dashboard.services.instances import delete_instance, local_node
@@ -29,7 +30,11 @@ def test_a_token_for_an_instance_that_is_deleted_is_not_one_for_all(
     assert for_one.get("/api/v1/instances/").status_code == 401
     assert [row["name"] for row in for_both.get("/api/v1/instances/").json()["results"]] == ["edge"]
     assert AuditEntry.objects.filter(object_type="apitoken", verb="deleted").count() == 1
+    left = ApiToken.objects.get(revoked_at=None)
     Instance.objects.all().delete()
+    looker = of_token(ApiToken.objects.get(pk=left.pk))
+    assert looker is not None
+    assert (looker.view.instances, looker.view.has_nodes) == (frozenset(), False)
     assert for_both.get("/api/v1/nodes/").status_code in (401, 403), "whichever way its instances went"
     assert ApiToken.objects.count() == 2
 
