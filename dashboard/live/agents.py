@@ -197,6 +197,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self.node, self.hello = arrival.node, hello
         await self.channel_layer.group_add(group_of(self.node.pk), self.channel_name)
         await self.channel_layer.group_add(NODES, self.channel_name)
+        await self.channel_layer.group_send(HUBS, {"type": "hub.arrived", "node": self.node.pk, "channel": self.channel_name})
         await self.channel_layer.group_send(group_of(self.node.pk), {
             "type": "node.replaced", "channel": self.channel_name, "boot": hello.boot, "since": self.connected_at.timestamp()})
         self.wanting = Wanting(self.node.pk, hello.running, self._say)

@@ -154,8 +154,8 @@ class Hub:
 
     async def _hear(self, layer: Any, channel: str) -> None:
         handlers: dict[str, Callable[[Tree], Awaitable[None]]] = {
-            "hub.full": self._full, "hub.state": self._state, "hub.gone": self._gone, "hub.events": self._happened,
-            "hub.log": self._logged, "ask.taken": self._nothing, "ask.answer": self._answered,
+            "hub.arrived": self._arrived, "hub.full": self._full, "hub.state": self._state, "hub.gone": self._gone,
+            "hub.events": self._happened, "hub.log": self._logged, "ask.taken": self._nothing, "ask.answer": self._answered,
         }
         self._ask_all = lambda source: layer.send(source, {"type": "node.look", "hub": channel, "is_full": True})
         while True:
@@ -187,6 +187,12 @@ class Hub:
                 await self._watching.tick(time.monotonic())
 
     # what is heard
+
+    async def _arrived(self, message: Tree) -> None:
+        """Pages that are open need not wait for the next time that the nodes are told of them."""
+        if str(message["node"]) not in self._nodes:
+            await self._list_nodes()
+        await self._ask_all(message["channel"])
 
     async def _full(self, message: Tree) -> None:
         node = str(message["node"])

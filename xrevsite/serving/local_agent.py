@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from dashboard.choices import Standing
 from dashboard.services.instances import local_node
 from dashboard.services.joining import make_join_token
+from xrevsite.broker import MAX_SOCKET_PATH_BYTES
 from xrevsite.serving.keeper import Part
 
 EXIT_REVOKED: Final = 4     # of `python -m proxycore agent`
+LONGEST_SOCKET_NAME: Final = "1234567890.sock"
 STOP_S: Final = 20.0        # its workers let connections finish first
 
 
@@ -32,12 +33,12 @@ def part(var: Path, panel_url: str, *, logs_json: bool) -> Part:
 
 def prepare(var: Path) -> str:
     """See that it can join: without an identity it gets a token, for one use. Why it may not run; "" where it may."""
-    if find_spec("proxycore.agent") is None:
-        return "this program has no agent"
     node = local_node()
     if node.state == Standing.REVOKED:
         return "the node of this host was revoked"
     state = folder(var)
+    if len(os.fsencode(state / "run" / LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
+        return f"{state} is too long a name for the sockets in it: give the panel a shorter XREV_VAR"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     identity = state / "identity.json"
     if identity.exists() and node.identity_hash:

@@ -75,6 +75,20 @@ async def test_a_page_gets_everything_then_what_changes(world: World) -> None:
     await page.follow(lambda nodes: nodes[str(node.pk)]["connected"] is False)
 
 
+async def test_a_node_that_comes_is_on_open_pages_at_once(world: World) -> None:
+    node, identity = await db(world.node)
+    instance = await db(world.instance, node)
+    page = world.page(await db(world.cookie))
+    assert await page.open()
+    await page.follow(lambda nodes: nodes.get(str(node.pk), {}).get("connected") is False)
+    agent = world.agent(identity)
+    begin = time.monotonic()
+    await agent.join()
+    await agent.state({"workers": {str(instance.pk): _worker()}}, is_full=True)
+    await page.follow(lambda nodes: nodes[str(node.pk)]["connected"] and nodes[str(node.pk)].get("workers"))
+    assert time.monotonic() - begin < 3
+
+
 async def test_charts_begin_full_although_nobody_looked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from dashboard.live import history
 

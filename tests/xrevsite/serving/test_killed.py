@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def workers(panel: Served) -> dict[int, float]:
         except OSError:
             continue                    # it ended just now
     return found
+
+
+def links(panel: Served) -> int:
+    """How often the agent was connected to the panel so far."""
+    return panel.log.count('logger=agent.link message="connected to')
+
+
+def has_more_links(panel: Served, than: int) -> bool:
+    return links(panel) > than
 
 
 class Page(threading.Thread):
@@ -171,7 +181,10 @@ def test_no_session_is_lost_when_any_process_but_a_worker_is_killed(panel: Serve
             os.kill(panel.pid, signal.SIGKILL)
             panel.start()
         else:
+            had = links(panel)
             panel.kill_part(name)
+            if name in ("web", "agent"):
+                until("the agent is connected again", partial(has_more_links, panel, had), WELL_AGAIN_S)
         until(f"ready after {name} was killed", lambda: panel.ready().get("ready") is True, WELL_AGAIN_S)
         until(f"the tunnel is shown after {name} was killed", lambda: page.shows_the_tunnel(set(before)), WELL_AGAIN_S)
         told.append(f"{name}: well again after {time.monotonic() - begin:.1f} s")
