@@ -117,7 +117,7 @@ class Dialer:
         `resolve`: asked in place of the usual resolver."""
         stream = SocketStream(self._poller, self._wheel, self._census, None, self._limits, self._account)
         race = _Race(
-            self._poller.loop, stream, destination, wheel=self._wheel, options=self._options, on_unreached=self._on_unreached,
+            self._poller, stream, destination, wheel=self._wheel, options=self._options, on_unreached=self._on_unreached,
             avoided=self.avoided if self._is_carrier else None,
         )
         if isinstance(destination.host, str):
@@ -159,11 +159,11 @@ class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
     __slots__ = ("_addresses", "_attempts", "_avoided", "_deadline", "_destination", "_error", "_loop", "_next",
-                 "_on_unreached", "_options", "_timer", "_wheel", "stream")
+                 "_on_unreached", "_options", "_poller", "_timer", "_wheel", "stream")
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         stream: SocketStream,
         destination: Destination,
         *,
@@ -176,7 +176,8 @@ class _Race:
         self._options = options
         self._on_unreached = on_unreached
         self.stream = stream
-        self._loop = loop
+        self._poller = poller
+        self._loop = poller.loop
         self._destination = destination
         self._avoided = avoided     # of a dialler of carriers
         self._addresses: Sequence[IPAddress] = ()
@@ -193,6 +194,7 @@ class _Race:
 
     def fail(self, error: DialError) -> None:
         """None of the addresses connects."""
+        self.drop()
         if self._on_unreached is not None and not self.stream.ended:
             self._on_unreached(self.stream, self._destination, error)
         self.stream.fail(error)
@@ -206,7 +208,7 @@ class _Race:
             if self._attempt(ip):
                 return
         if self.stream.ended:
-            self._drop()
+            self.drop()
         elif self._attempts:
             self._set_timer()
         else:
@@ -246,6 +248,7 @@ class _Race:
             return True
         if code in (errno.EINPROGRESS, errno.EALREADY):
             self._attempts.append(sock)
+            self._poller.connecting[self] = None
             self._loop.add_writer(sock.fileno(), self._on_writable, sock)
             self._set_timer()
             return True
@@ -272,13 +275,13 @@ class _Race:
     def _on_timer(self) -> None:
         self._timer = None
         if self._loop.time() >= self._deadline:
-            self._drop()
+            self.drop()
             self._next = len(self._addresses)
             self._error = f"no answer within {DIAL_TIMEOUT_S:.0f} s"
         self._try_next()
 
     def _won(self, sock: socket.socket) -> None:
-        self._drop()
+        self.drop()
         tune(sock)
         if self._avoided is not None:
             tune_carrier(sock)
@@ -292,7 +295,9 @@ class _Race:
             if address is not None:
                 self._avoided.connected(address[0].partition("%")[0], self.stream)
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Give up what is under way."""
+        self._poller.connecting.pop(self, None)
         self._stop_timer()
         for sock in self._attempts:
             self._loop.remove_writer(sock.fileno())

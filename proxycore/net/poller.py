@@ -41,10 +41,15 @@ class Pollable(Protocol):
         """Readable, writable, broken: any combination. May be called once more after interest was withdrawn."""
 
 
+class Connecting(Protocol):
+    def drop(self) -> None:
+        """Give up at once. It is in `connecting` no more."""
+
+
 class Poller:
     """Watches sockets on behalf of `loop`."""
 
-    __slots__ = ("_deferred", "_epoll", "_handlers", "_in_turn", "call_later", "loop", "time")
+    __slots__ = ("_deferred", "_epoll", "_handlers", "_in_turn", "call_later", "connecting", "loop", "time")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -53,11 +58,14 @@ class Poller:
         self._handlers: list[Pollable | None] = []          # by descriptor
         self._deferred: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._in_turn = False
+        self.connecting: dict[Connecting, None] = {}        # attempts to connect that are under way, to be dropped at the end
         self._epoll = select.epoll()
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def close(self) -> None:
         """Watch nothing any more."""
+        for one in tuple(self.connecting):
+            one.drop()
         if not self._epoll.closed:
             self.loop.remove_reader(self._epoll.fileno())
             self._epoll.close()

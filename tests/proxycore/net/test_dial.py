@@ -224,3 +224,18 @@ def test_a_forced_family_that_the_name_has_not_is_told() -> None:
         world.close()
 
     run(test(), ALIVE)
+
+
+async def test_an_attempt_that_is_under_way_ends_with_the_socket_layer(world: World, server: socket.socket) -> None:
+    port = server.getsockname()[1]
+    with deaf(port):
+        dial(world, DEAD, port)
+        await until(lambda: world.poller.connecting)
+        stream, neighbour = dial(world, ALIVE, port)
+        await until(lambda: stream.sock is not None)
+        dial(world, ALIVE, free_port())
+        await turns()
+        assert len(world.poller.connecting) == 1, "neither what has connected nor what was refused"
+        assert not neighbour.ended
+        world.poller.close()
+        assert not world.poller.connecting
