@@ -44,11 +44,15 @@ def main(argv: Sequence[str], prog: str = "python -m proxycore") -> int:
         from proxycore.worker.command import main as worker_main  # no other command needs what it imports
 
         return worker_main(argv[1:], f"{prog} {WORKER}")
-    arguments = _parser(prog).parse_args(argv)
+    parser = _parser(prog)
+    arguments = parser.parse_args(argv)
     if arguments.command == "lint":
         from proxycore.document.lint.command import lint_files
 
-        return lint_files(arguments.files, core=arguments.core, form=arguments.format, is_fixing=arguments.fix)
+        if not arguments.files and not arguments.confdirs:
+            parser.error("lint: give a FILE or a --confdir")
+        return lint_files(
+            arguments.files, core=arguments.core, form=arguments.format, is_fixing=arguments.fix, confdirs=arguments.confdirs)
     return run(
         [*arguments.files, *arguments.more],
         confdirs=arguments.confdirs,
@@ -163,7 +167,10 @@ def _is_runproxy(prog: str) -> bool:
 
 
 def _add_lint_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="Xray documents, side by side; - is standard input")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="Xray documents, side by side; - is standard input")
+    parser.add_argument(
+        "--confdir", "-confdir", dest="confdirs", action="append", default=[], metavar="DIR",
+        help="one more document: those of a folder, merged as run does it (never changed by --fix)")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="of what is said (%(default)s)")
     parser.add_argument("--for", dest="core", default="", metavar="CORE", help="the core that runs them: xray-26.4.17, say")
     parser.add_argument("--fix", action="store_true", help="mend what can be mended, in the files themselves")

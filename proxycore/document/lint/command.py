@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from proxycore.document.files import files_to_read
 from proxycore.document.lint.cores import Core, parse_core
 from proxycore.document.lint.finding import Finding, printable
 from proxycore.document.lint.fixing import fix_texts
 from proxycore.document.lint.linting import lint_texts
+from proxycore.document.lint.merged import lint_merged
 from proxycore.document.lint.rules.text import UNREADABLE
 from proxycore.document.lint.sarif import sarif_log
-from proxycore.document.load import MAX_FILE_BYTES, STDIN
+from proxycore.document.load import MAX_FILE_BYTES, STDIN, DocumentError
 
 EXIT_CLEAN: Final = 0  # nothing, or notes only
 EXIT_WARNINGS: Final = 1
@@ -24,8 +26,11 @@ EXIT_WRONG_ARGUMENTS: Final = 2
 EXIT_ERRORS: Final = 23  # as for a document that is wrong
 
 
-def lint_files(files: Sequence[str], *, core: str, form: str, is_fixing: bool) -> int:
-    """Lint (and mend) files and say what was found; the exit code. `core` is the name that --for gives, or empty."""
+def lint_files(files: Sequence[str], *, core: str, form: str, is_fixing: bool, confdirs: Sequence[str] = ()) -> int:
+    """Lint (and mend) files and say what was found; the exit code. `core` is the name that --for gives, or empty.
+
+    The files of each folder of `confdirs` are one document; they are not mended.
+    """
     try:
         meant = parse_core(core) if core else None
     except ValueError as error:
@@ -39,9 +44,20 @@ def lint_files(files: Sequence[str], *, core: str, form: str, is_fixing: bool) -
         texts, failed = _fix(texts, meant)
         findings += failed
     findings += lint_texts(texts, meant)
+    for folder in confdirs:
+        findings += _lint_folder(folder, meant)
     _write(findings, form)
     severities = {finding.severity for finding in findings}
     return EXIT_ERRORS if "error" in severities else EXIT_WARNINGS if "warning" in severities else EXIT_CLEAN
+
+
+def _lint_folder(folder: str, core: Core | None) -> list[Finding]:
+    try:
+        names = files_to_read((), [folder], {})
+    except DocumentError as error:
+        return [_unreadable(problem.file, problem.message) for problem in error.problems]
+    texts, failed = _read(names)
+    return [*failed, *lint_merged(texts, core)]
 
 
 def _read(files: Sequence[str]) -> tuple[list[tuple[str, str]], list[Finding]]:

@@ -61,9 +61,10 @@ class Tell:
 
     __slots__ = ("_parsed", "file", "findings")
 
-    def __init__(self, file: str, parsed: Parsed) -> None:
+    def __init__(self, file: str, parsed: Parsed, findings: list[Finding] | None = None) -> None:
+        """`findings`: those that there are already, to which others are added."""
         self.file = file
-        self.findings: list[Finding] = []
+        self.findings: list[Finding] = [] if findings is None else findings
         self._parsed = parsed
 
     def __call__(self, code: Code, loc: Loc, message: str, fix: str, edits: Sequence[Edit] = (), *, of_key: bool = False) -> None:

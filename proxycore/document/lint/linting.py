@@ -36,24 +36,27 @@ def lint_parsed(texts: Sequence[tuple[str, str, Parsed | Fault]], core: Core | N
     tells: list[Tell] = []
     found: dict[int, list[Finding]] = {}
     for number, (file, text, parsed) in enumerate(texts):
-        if isinstance(parsed, Fault):
-            found[number] = [
-                Finding(UNREADABLE, file, parsed.line, parsed.column, "", parsed.message, "mend the text at this place")
-            ]
+        found[number], view = as_it_stands(file, text, parsed, core)
+        if view is None or isinstance(parsed, Fault):
             continue
-        tell = Tell(file, parsed)
-        found[number] = tell.findings
-        for fault in parsed.duplicates:
-            tell.findings.append(
-                Finding(DUPLICATE_KEY, file, fault.line, fault.column, "", fault.message, "remove one of the two")
-            )
-        view = View(file, Source(text, parsed) if parsed.is_json else ForeignSource(parsed), core)
+        tell = Tell(file, parsed, found[number])
         for check in CHECKS:
             check(view, tell)
         views.append(view)
         tells.append(tell)
     pairs.check_together(views, tells)
     return [finding for number in sorted(found) for finding in _sorted(found[number])]
+
+
+def as_it_stands(file: str, text: str, parsed: Parsed | Fault, core: Core | None) -> tuple[list[Finding], View | None]:
+    """What is wrong with the text itself, and what it says; None: nothing that can be read."""
+    if isinstance(parsed, Fault):
+        return [Finding(UNREADABLE, file, parsed.line, parsed.column, "", parsed.message, "mend the text at this place")], None
+    duplicates = [
+        Finding(DUPLICATE_KEY, file, fault.line, fault.column, "", fault.message, "remove one of the two")
+        for fault in parsed.duplicates
+    ]
+    return duplicates, View(file, Source(text, parsed) if parsed.is_json else ForeignSource(parsed), core)
 
 
 def _sorted(findings: Sequence[Finding]) -> list[Finding]:

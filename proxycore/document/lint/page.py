@@ -8,12 +8,13 @@ from proxycore.document.lint.registry import GROUPS
 _HEAD = """\
 # What the linter says
 
-    python -m proxycore lint FILE... [--format text|json|sarif] [--for CORE] [--fix]
+    python -m proxycore lint FILE... [--confdir DIR] [--format text|json|sarif] [--for CORE] [--fix]
 
 The linter reads any Xray or V2Ray document, also with what this program does not run, and says what will not work, what
 was probably not meant, and what is not safe. Several files stand side by side, a portal and its bridge, say; they are
-not merged as `run` does it. `--for` names the core that is to run them: `xray-26.4.17`, `v2ray-4.34`, `v2fly-5`. `--fix`
-changes the files in place and keeps their comments and layout; `-` is standard input.
+not merged as `run` does it. Those of a folder (`--confdir`) are: they are one document. `--for` names the core that is to
+run them: `xray-26.4.17`, `v2ray-4.34`, `v2fly-5`. `--fix` changes the files in place, not those of folders, and keeps
+their comments and layout; `-` is standard input.
 
 Exit code: 0 nothing but notes, 1 warnings, 2 wrong arguments, 23 errors, or a file that cannot be read.
 

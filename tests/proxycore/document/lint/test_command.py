@@ -182,3 +182,55 @@ def test_fixing_keeps_to_the_format_that_the_name_says(tmp_path: Path, capsys: p
     assert Path(flow).read_text(encoding="utf-8") == text
     assert Path(plain).read_text(encoding="utf-8") != text
     assert "flow.yaml: fixed" not in capsys.readouterr().err
+
+
+INBOUNDS = """{
+  "inbounds": [{ "tag": "web", "listen": "127.0.0.1", "port": 8080, "protocol": "dokodemo-door", "settings": { "port": 80 } }]
+}
+"""
+OUTBOUNDS = """{
+  // the way out
+  "Outbounds": [{ "tag": "direct", "protocol": "freedom" }]
+}
+"""
+RULES = """{
+  "routing": { "rules": [
+    { "type": "field", "inboundTag": ["web"], "outboundTag": "direct" },
+    { "type": "field", "inboundTag": ["wob"], "outboundTag": "dirct" }
+  ] }
+}
+"""
+
+
+def test_the_files_of_a_folder_are_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in (("1_in.json", INBOUNDS), ("2_out.json", OUTBOUNDS), ("3_rules.json", RULES)):
+        written(tmp_path, name, text)
+    assert main(["lint", "--confdir", str(tmp_path), "--format", "json"]) == 23
+    found = [(Path(one["file"]).name, one["code"], one["line"], one["column"], one["fixable"])
+             for one in json.loads(capsys.readouterr().out)["findings"]]
+    assert found == [
+        ("2_out.json", "XR004", 3, 3, False),
+        ("3_rules.json", "XR103", 4, 39, False),
+        ("3_rules.json", "XR102", 4, 62, False),
+    ]
+
+
+def test_a_folder_s_later_file_takes_the_place_of_what_it_replaces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, "a.json", RULES)
+    written(tmp_path, "b.json", INBOUNDS)
+    written(tmp_path, "c.json", '{"outbounds": [{"tag": "direct", "protocol": "freedom"}], "routing": {"rules": []}}')
+    assert main(["lint", "--confdir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_what_cannot_be_read_in_a_folder_is_told_with_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken, rules = written(tmp_path, "a.json", "{ oops"), written(tmp_path, "b.json", RULES)
+    assert main(["lint", "--confdir", str(tmp_path)]) == 23
+    out = capsys.readouterr().out
+    assert f"{broken}:1:3: error XR001" in out
+    assert rules in out
+    assert main(["lint", "--confdir", str(tmp_path / "nothing")]) == 23
+    with pytest.raises(SystemExit):
+        main(["lint"])
