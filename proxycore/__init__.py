@@ -11,6 +11,7 @@ Where things are, in the order in which a byte meets them:
     mux/                Mux.cool: many sessions on one carrier
     reverse/            portal, bridge, and the control sessions between them
     live/, worker/      what runs now, for who looks; a process that runs one document for an agent
+    agent/              what runs on a node: under a panel, with a worker per document; messages/ is what these say to each other
     wire/               what codecs share; they are bytes in, events out, with no I/O and no clock
 
 stream.py is the one shape that all of these have: two streams are joined by making each the other's `peer`, and
