@@ -14,12 +14,13 @@ from dashboard.accounts.stepup import GOOD_FOR_S
 from dashboard.admin.code_view import code_lines
 from dashboard.admin.instance_document import as_file, ask_for_secrets
 from dashboard.admin.instance_page import may, must, show
+from dashboard.admin.live_data import live_data, tunnel_link
 from dashboard.admin_base import ModelAdmin
-from dashboard.choices import Verb
+from dashboard.choices import Standing, Verb
 from dashboard.engine.exposing import CORES
 from dashboard.engine.parse import parse_entry
 from dashboard.engine.secrets import mask_entry
-from dashboard.models import Service
+from dashboard.models import Instance, Service
 from dashboard.services.auditing import record
 from dashboard.services.errors import ServiceError
 from dashboard.services.exporting import as_text
@@ -128,11 +129,18 @@ def service_page(request: HttpRequest, pk: str) -> HttpResponse:
         with_secrets=with_secrets, is_fresh=fresh, may_reveal=may(request, "reveal_secrets"), core_title=core_title(service),
         file_name=file_name, command=core.command.format(file=file_name) if core is not None else "",
         may_delete=may(request, "delete_service"), public_host=service.instance.node.address or service.portal_host,
-        is_tcp="tcp" in service.networks,
+        is_tcp="tcp" in service.networks, live=live_data(service=service.name, instance=service.instance_id),
+        tunnel=tunnel_link(service.instance_id, "portal", service.name), has_agent=_has_agent(service.instance),
+        far_has_agent=service.far_instance is not None and _has_agent(service.far_instance),
         public_document=reverse("admin:dashboard_instance_document", args=[service.instance_id]),
     )
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _has_agent(instance: Instance) -> bool:
+    """Whether its node runs it by itself."""
+    return instance.node.state not in (Standing.NEW, Standing.REVOKED)
 
 
 def far_file(request: HttpRequest, pk: int) -> HttpResponse:

@@ -167,6 +167,17 @@ def test_a_viewer_sees_it_and_can_do_nothing(page: Page, tunnel: Tunnel) -> None
     assert page.locator("#live-node button").count() == 0
 
 
+def test_what_was_exposed_ticks_itself_off(page: Page, tunnel: Tunnel) -> None:
+    see_it_up(page, tunnel)
+    with tunnel.client(b"ECHO\nhello") as client:
+        assert client.recv(5) == b"hello"
+        page.goto(f"{tunnel.panel.url}/admin/dashboard/service/1/change/")
+        steps = page.locator("#live-steps li")
+        expect(steps).to_have_count(5)
+        expect(page.locator("#live-steps li.x-is-good")).to_have_count(5)
+        expect(steps.nth(3)).to_contain_text("from 127.0.0.1:")
+
+
 def test_a_diagnosis_asks_both_ends(page: Page, tunnel: Tunnel) -> None:
     see_it_up(page, tunnel)
     page.goto(f"{tunnel.page}&diagnose=1")

@@ -2,6 +2,7 @@
 
 import { classes, h, keyed, write } from "./dom.js";
 import { bytes, count, milliseconds, percent, span } from "./format.js";
+import { sentence } from "./words.js";
 
 const HEALTH = { active: ["good", "active"], draining: ["warn", "draining"], suspect: ["bad", "does not answer"] };
 const COLUMNS = ["carrier", "peer", "core", "dialect", "state", "round trip", "sessions", "age", "down", "up"];
@@ -19,7 +20,7 @@ export class Carriers {
     const carriers = Object.entries(state?.carriers || {}).sort((one, other) => one[1].since - other[1].since);
     this.table.hidden = carriers.length === 0;
     this.empty.hidden = carriers.length > 0;
-    const problem = state?.last_error ? ` ${state.last_error}` : "";
+    const problem = state?.last_error ? ` ${sentence(state.last_error)}` : "";
     write(this.empty, `No bridge is connected.${problem}`);
     keyed(this.body, carriers, ([number]) => number, () => this.make(), (row, [number, carrier]) => this.write(row, number, carrier));
   }
