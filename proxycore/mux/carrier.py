@@ -347,7 +347,7 @@ class Carrier(Stream):
         is_first = session.tx is None
         if session.tx is None:
             session.tx = []
-        session.tx.append(bytes(data))
+        session.tx.append(memoryview(bytes(data)))
         session.tx_bytes += len(data)
         if is_first and session.credit:         # (without, its turn comes with the credit)
             (self._express if len(data) <= EXPRESS_BYTES else self._bulk).append(session)
@@ -362,13 +362,13 @@ class Carrier(Stream):
                 budget = session.tx_bytes
             elif self._bulk:
                 session = self._bulk.popleft()
-                budget = QUANTUM_BYTES
+                budget = QUANTUM_BYTES if self._bulk else TURN_BYTES      # (alone it need not take turns)
             else:
                 break
             if session.tx is None:      # ended meanwhile
                 continue
             self._take(session, budget)
-            if len(self._turn) >= QUANTUM_BYTES:
+            if len(self._turn) >= (QUANTUM_BYTES if self._bulk else TURN_BYTES):
                 self._flush()
         if self._turn and not self._is_scheduled:
             self._is_scheduled = True

@@ -11,13 +11,14 @@ Source: Xray-core common/mux/frame.go, common/xudp/xudp.go. There is no resynchr
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import Final, Protocol
 
 from proxycore.destination import Destination, HostPort, Network, ip_text, parse_host
 from proxycore.errors import LimitError, PeerError
 from proxycore.stream import Buffer
-from proxycore.wire.address import decode_port_address, encode_port_address
+from proxycore.wire.address import TYPE_IPV4, decode_port_address, encode_port_address
 
 NEW: Final = 1
 KEEP: Final = 2
@@ -192,11 +193,15 @@ def decode_addresses(optional: Buffer) -> tuple[HostPort, HostPort] | None:
     Raises: PeerError, what is there begins with another number than 0, 1 or 2, or is no address.
     """
     found: list[HostPort] = []
-    at = 0
-    while len(found) < 2 and at < len(optional) and optional[at]:
+    at, size = 0, len(optional)
+    while len(found) < 2 and at < size and optional[at]:
         network = _NETWORKS.get(optional[at])
         if network is None:
             raise PeerError(f"unknown network {optional[at]} of an address in a New frame")
+        if size >= at + 8 and optional[at + 3] == TYPE_IPV4:        # (every session of a tunnel between two of ours comes here)
+            found.append((_ipv4_text(bytes(optional[at + 4 : at + 8])), optional[at + 1] << 8 | optional[at + 2]))
+            at += 8
+            continue
         address, at = decode_port_address(optional, at + 1, network)
         if isinstance(address.host, str):
             return None
@@ -206,13 +211,25 @@ def decode_addresses(optional: Buffer) -> tuple[HostPort, HostPort] | None:
 
 def encode_addresses(network: Network, source: HostPort, local: HostPort) -> bytes:
     """The same fields; nothing where one of the two is no IP address."""
-    encoded = b""
-    for text, port in (source, local):
-        host = parse_host(text)
-        if isinstance(host, str):
-            return b""
-        encoded += b"%c%b" % (_NETWORK_BYTES[network], encode_port_address(host, port))
-    return encoded
+    kind = _NETWORK_BYTES[network]
+    (source_host, source_port), (local_host, local_port) = source, local
+    source_bytes, local_bytes = _ip_bytes(source_host), _ip_bytes(local_host)
+    if not source_bytes or not local_bytes:
+        return b""
+    return b"%c%c%c%b%c%c%c%b" % (
+        kind, source_port >> 8, source_port & 0xFF, source_bytes, kind, local_port >> 8, local_port & 0xFF, local_bytes)
+
+
+@lru_cache(maxsize=4096)
+def _ipv4_text(packed: bytes) -> str:
+    return ".".join(map(str, packed))
+
+
+@lru_cache(maxsize=4096)
+def _ip_bytes(text: str) -> bytes:
+    """Type and value of an IP address; nothing for what is none."""
+    host = parse_host(text)
+    return b"" if isinstance(host, str) else encode_port_address(host, 0)[2:]
 
 
 def encode_new(

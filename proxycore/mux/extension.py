@@ -28,7 +28,7 @@ MIN_INITIAL_WINDOW_BYTES, MAX_INITIAL_WINDOW_BYTES = 4 * 1024, 16 * 1024 * 1024
 MAX_WINDOW_BYTES = 16 * 1024 * 1024
 """A session's window grows no further: 160 MB/s at 100 ms."""
 
-PROCESS_GROWTH_BYTES = 128 * 1024 * 1024
+PROCESS_GROWTH_BYTES = 96 * 1024 * 1024
 """What the windows of all sessions of this process may be above the initial ones."""
 
 MAX_PACKET_BYTES = 65507
@@ -38,6 +38,8 @@ ASSUMED_RTT_S = 0.1
 """Until the first answer to a ping."""
 
 GROW_WITHIN_RTTS = 2.0
+MIN_RTT_S = 0.002
+"""What a turn of both sides' loops takes under load counts too, however near they are."""
 
 _process_growth = 0         # bytes
 
@@ -93,7 +95,7 @@ class Extension:
         window = session.window
         if (
             window < MAX_WINDOW_BYTES
-            and now - session.granted_at < GROW_WITHIN_RTTS * (ASSUMED_RTT_S if rtt_s is None else rtt_s)
+            and now - session.granted_at < GROW_WITHIN_RTTS * (ASSUMED_RTT_S if rtt_s is None else max(rtt_s, MIN_RTT_S))
             and _process_growth + window <= PROCESS_GROWTH_BYTES
         ):
             _process_growth += window

@@ -58,7 +58,7 @@ class MuxSession(Stream):
         self.request: Request | None = None     # what it was opened for, and when (loop time, s); None: it is no tunnel's
         self.begun_at = 0.0
         self.buffer_bytes = SESSION_BUFFER_BYTES
-        self.tx: list[bytes] | None = None      # waits for its turn on the carrier
+        self.tx: list[memoryview] | None = None      # waits for its turn on the carrier
         self.tx_bytes = 0
         self.rx_bytes = 0           # waits for our neighbour
         self._rx: list[bytearray] | None = None

@@ -58,6 +58,11 @@ class Link:
         return self.health.is_unresponsive or is_held_up(self.carrier)
 
     @property
+    def is_free(self) -> bool:
+        """Nothing waits on it."""
+        return self.carrier.blocked_at is None and self.carrier.stalled_at is None
+
+    @property
     def is_stuck(self) -> bool:
         """Nothing gets through at all just now."""
         return is_stuck(self.carrier, self.health)

@@ -114,16 +114,10 @@ class Picker:
 
     def pick(self, links: Iterable[Link], request: Request | None, now: float) -> Link | None:
         """The carrier for a new session; None: there is none that answers."""
+        if self.picking.policy == "leastLoad" and len(self._bridges) <= 1:
+            return _least_loaded(links)
         best: Link | None = None
         best_key: _Key | None = None
-        if self.picking.policy == "leastLoad" and len(self._bridges) <= 1:
-            for link in links:      # the usual case, on every new connection
-                if not link.carrier.is_full and not link.health.is_quarantined:
-                    rtt_s = link.carrier.rtt_s
-                    key = (False, link.is_congested, 0.0, link.is_draining, float(len(link.carrier.sessions)), rtt_s or 0.0)
-                    if best_key is None or key < best_key:
-                        best, best_key = link, key
-            return best
         usable = [link for link in links if not link.carrier.is_full and not link.health.is_quarantined]
         loads = self._loads(usable)
         for link in usable:
@@ -193,6 +187,21 @@ class Picker:
         if link.is_draining:
             parts.append("draining")
         return ", ".join(parts)
+
+
+def _least_loaded(links: Iterable[Link]) -> Link | None:
+    """The usual case, on every new connection."""
+    best: Link | None = None
+    best_key = (True, True, 0, 0.0)
+    for link in links:
+        carrier, health = link.carrier, link.health
+        if carrier.is_full or health.is_quarantined:
+            continue
+        is_free = carrier.blocked_at is None and carrier.stalled_at is None and not health.is_unresponsive
+        key = (not is_free and link.is_congested, link.is_draining, len(carrier.sessions), carrier.rtt_s or 0.0)
+        if best is None or key < best_key:
+            best, best_key = link, key
+    return best
 
 
 def _distance(address: str, credential: str) -> float:

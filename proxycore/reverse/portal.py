@@ -136,7 +136,7 @@ class Portal(Outbound):
                 stream.abort(LinkDown("no portal has this domain"))
                 return
         link = self.pick(request)
-        if link is not None and (not link.is_stuck or self._is_closed):
+        if link is not None and (link.is_free or not link.is_stuck or self._is_closed):
             session = self._session(link, request)
             session.peer, stream.peer = stream, session
         elif len(self._waiting) < MAX_WAITING and not self._is_closed:
