@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxycore.destination import Destination
 from proxycore.errors import AuthError, PeerError
@@ -58,3 +61,17 @@ def test_the_end_of_an_answer_is_known_from_its_head(head: bytes, is_head: bool,
     body = response_body(parse_response(head), is_head=is_head)
     assert type(body) is kind
     assert body.is_done is (is_head or head[9:12] != b"200")
+
+
+@pytest.mark.fuzz
+@given(pieces=st.lists(st.one_of(st.binary(max_size=30), st.sampled_from([
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 407 No\r\n", b"A: b\r\n", b"\r\n", b"\r\n\r\n",
+])), max_size=10))
+def test_any_answer_is_agreement_or_a_peers_error(pieces: list[bytes]) -> None:
+    decoder = ConnectDecoder(TARGET, None, [])
+    with suppress(PeerError):
+        for piece in pieces:
+            if decoder.is_done:
+                return
+            decoder.feed(piece)
+    assert not decoder.is_done
