@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from dashboard.api import conditions, diagnosing, documents, entries, nodes, running, traffic, viewsets
@@ -37,6 +37,6 @@ urlpatterns = [
     path("tunnels/diagnose/", diagnosing.DiagnoseView.as_view(), name="diagnose"),
     path("lint/", documents.LintView.as_view(), name="lint"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("", include(router.urls)),
 ]
