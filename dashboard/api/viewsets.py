@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from dashboard.api.authentication import token_of
 from dashboard.api.base import ApiView, is_limited
-from dashboard.api.permissions import OfToken
+from dashboard.api.permissions import OfToken, may_see_secrets
 from dashboard.api.problems import ApiProblem
 from dashboard.api.serializers import (
     AuditSerializer,
@@ -132,6 +132,8 @@ class TokenViewSet(
         given = serializer.validated_data
         if own is not None and given.get("may_read_secrets") and not own.may_read_secrets:
             self.permission_denied(request, "A token makes none that may do more than itself.")
+        if own is None and given.get("may_read_secrets") and not may_see_secrets(request):
+            raise ApiProblem(403, "secrets_refused", "Give your password first: a token outlives a session.")
         if own is not None and own.expires_at and (not given.get("expires_at") or given["expires_at"] > own.expires_at):
             self.permission_denied(request, "A token makes none that lives longer than itself.")
         token, text = create_token(request.user, by=request.user, **given)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from dashboard.services.importing import import_new
 from dashboard.services.instances import delete_instance, local_node
 from dashboard.services.publishing import publish
 from tests.dashboard.api.conftest import ALICE
+from tests.dashboard.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -183,3 +184,12 @@ def test_a_limited_token_moves_its_instance_to_no_other_node(
     answers = {pk: api.patch(f"/api/v1/instances/{edge.pk}/", {"node": pk}, format="json") for pk in (other.pk, 10**6)}
     assert len({(one.status_code, one.content.decode().replace(str(pk), "N")) for pk, one in answers.items()}) == 1
     assert Instance.objects.get(pk=edge.pk).node_id == edge.node_id
+
+
+def test_a_session_that_was_left_open_makes_no_token_that_reads_secrets(as_ada: Client) -> None:
+    asked = {"name": "x", "may_read_secrets": True}
+    refused = as_ada.post("/api/v1/tokens/", asked, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "secrets_refused")
+    assert as_ada.post("/api/v1/tokens/", {"name": "x"}, content_type="application/json").status_code == 201
+    as_ada.post("/admin/account/confirm/", {"password": PASSWORD})
+    assert as_ada.post("/api/v1/tokens/", asked, content_type="application/json").status_code == 201
