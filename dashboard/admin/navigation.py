@@ -17,6 +17,7 @@ class Entry(NamedTuple):
 
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Tunnels", (
+        Entry("Overview", "monitoring", "admin:index", "dashboard.view_instance"),
         Entry("Services", "share", "admin:dashboard_service_changelist", "dashboard.view_service"),
         Entry("Instances", "hub", "admin:dashboard_instance_changelist", "dashboard.view_instance"),
         Entry("Nodes", "dns", "admin:dashboard_node_changelist", "dashboard.view_node"),

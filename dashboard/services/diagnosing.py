@@ -115,7 +115,9 @@ def _is_there(ends: _Ends, place: Place) -> bool:
                  "its host is off, has no network, or its agent does not run",
                  f"look at the agent on {node}; what it ran goes on without the panel")
         return False
-    ends.add("node", f"The node {node} is connected", "ok", f"version {node.version}" if node.version else "yes")
+    title = f"The node {node} is connected"
+    if all(line["title"] != title for line in ends.lines):      # both ends may be on one
+        ends.add("node", title, "ok", f"version {node.version}" if node.version else "yes")
     run = InstanceRun.objects.filter(instance=place.pk).first()
     if run is not None and run.refused == place.number and run.problems:
         first: dict[str, Any] = run.problems[0]

@@ -59,19 +59,22 @@ def _entry(instance: Instance, portal: Portal, inbounds: list[RunningInbound], s
             "entry", title, seen or "there is no inbound", f"no rule leads an inbound to {portal.tag}",
             f'add a rule: inboundTag of the public inbound, outboundTag "{portal.tag}"')
         return
-    if all(one.entry.spec.is_carrier and portal.domain is not None and _carries(instance, portal, one) for one in leading):
+    public = [one for one in leading if not (one.entry.spec.is_carrier and _carries(instance, portal, one))]
+    if not public:
         others = "; ".join(f"{_name(one)} leads to {' or '.join(ways[_name(one)])}" for one in inbounds if one not in leading)
         steps.warn(
             "entry", title, f"only {', '.join(map(_name, leading))}, which bridges come by{f' ({others})' if others else ''}",
             "clients would have to speak that protocol to come in",
             f'add a rule: inboundTag of the public inbound, outboundTag "{portal.tag}"')
         return
-    steps.ok("entry", title, f"listening: {'; '.join(f'{_name(one)} on {_ports(one)}' for one in leading[:MAX_SHOWN])}")
+    steps.ok("entry", title, f"listening: {'; '.join(f'{_name(one)} on {_ports(one)}' for one in public[:MAX_SHOWN])}")
 
 
 def _carries(instance: Instance, portal: Portal, inbound: RunningInbound) -> bool:
-    """Whether bridges that come by it are led to the portal."""
-    return portal.tag in _goes(instance, Request(Destination("tcp", portal.domain or "", 0), inbound.entry.tag))
+    """Whether bridges that come by it are led to the portal by its domain."""
+    if portal.domain is None:
+        return False
+    return portal.tag in _goes(instance, Request(Destination("tcp", portal.domain, 0), inbound.entry.tag))
 
 
 def _client(inbound: RunningInbound) -> Request:

@@ -69,6 +69,7 @@ def test_from_both_ends(target: Target) -> None:
 
         well = api.diagnose("edge", "portal")
         assert {step["outcome"] for step in well} == {"ok"}, well
+        assert len({(step["side"], step["title"]) for step in well}) == len(well), "nothing is said twice"
         assert [(step["side"], step["name"]) for step in well[-4:]] == [
             ("portal", "control"), ("bridge", "answer"), ("bridge", "control"), ("bridge", "target")]
         assert f"(127.0.0.1:{target.port})" in well[-1]["title"]
