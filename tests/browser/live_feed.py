@@ -95,7 +95,8 @@ class Feed:
     def node(self, pk: int, **more: Any) -> dict[str, Any]:
         host = {"cpu": 0.12, "memory": 3 * 2**30, "memory_total": 8 * 2**30, "load": 0.4, "since": time.time() - 9000,
                 "version": "0.5.0", "clock_skew_s": 0.02}
-        node: dict[str, Any] = {"host": host, "workers": {}, "connected": True, "seen": time.time(), **more}
+        node: dict[str, Any] = {"host": host, "workers": {}, "connected": True, "standing": "approved",
+                                "seen": time.time(), **more}
         self.tree[str(pk)] = node
         return node
 
