@@ -120,11 +120,9 @@ class Keeper:
             await self._pause(backoff.after(time.monotonic() - begin))
 
     async def wait_until_ready(self) -> bool:
-        """Whether it answers within the time that it has; at once for a part that nobody can ask."""
-        if self.part.is_ready is None:
-            return True
+        """Whether it answers within the time that it has; of a part that nobody can ask, whether it was started."""
         end = time.monotonic() + self.part.ready_s
-        while not await asyncio.to_thread(self.part.is_ready):
+        while not (self.starts and (self.part.is_ready is None or await asyncio.to_thread(self.part.is_ready))):
             if self._stopping.is_set() or time.monotonic() > end:
                 return False
             await asyncio.sleep(0.05)

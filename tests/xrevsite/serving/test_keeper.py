@@ -103,6 +103,15 @@ async def test_a_program_that_is_not_there_is_tried_again(log: Path, caplog: pyt
     await task
 
 
+async def test_who_waits_for_one_that_nobody_can_ask_waits_for_its_start(log: Path) -> None:
+    kept = keeper(log, "import time; time.sleep(60)")
+    task = tasks.spawn("keep", kept.run())
+    assert await kept.wait_until_ready() is True
+    assert kept.starts == 1
+    await kept.stop()
+    await task
+
+
 async def test_who_waits_for_one_that_never_answers_is_told(log: Path) -> None:
     kept = keeper(log, "import time; time.sleep(60)", is_ready=lambda: False, ready_s=0.1)
     task = tasks.spawn("keep", kept.run())
