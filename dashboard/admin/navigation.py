@@ -21,6 +21,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         Entry("Services", "share", "admin:dashboard_service_changelist", "dashboard.view_service"),
         Entry("Instances", "hub", "admin:dashboard_instance_changelist", "dashboard.view_instance"),
         Entry("Nodes", "dns", "admin:dashboard_node_changelist", "dashboard.view_node"),
+        Entry("Events", "history_toggle_off", "admin:dashboard_nodeevent_changelist", "dashboard.view_nodeevent"),
         Entry("Certificates", "verified_user", "admin:dashboard_certificate_changelist", "dashboard.view_certificate"),
     )),
     ("Parts", (

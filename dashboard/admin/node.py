@@ -17,6 +17,7 @@ from dashboard.admin_base import ModelAdmin
 from dashboard.choices import Verb
 from dashboard.models import Node
 from dashboard.services.auditing import record
+from dashboard.services.nodes import delete
 
 
 @admin.register(Node)
@@ -73,8 +74,7 @@ class NodeAdmin(ModelAdmin):
         record(request.user, Verb.CHANGED if change else Verb.CREATED, obj, note=", ".join(form.changed_data))
 
     def delete_model(self, request: HttpRequest, obj: Node) -> None:
-        record(request.user, Verb.DELETED, obj)
-        super().delete_model(request, obj)
+        delete(obj, by=request.user)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
         """The audit log has it."""
