@@ -15,7 +15,7 @@ EVENTS = "/admin/dashboard/nodeevent/"
 
 def test_events_are_listed_and_nothing_of_them_can_be_changed(as_ada: Client, as_vera: Client, as_sam: Client) -> None:
     event = NodeEvent.objects.create(
-        node=local_node(), kind="tunnel_down", at=timezone.now(), text="home is gone <b>", source="192.0.2.1", count=3, seconds=1.5)
+        node=local_node(), kind="tunnel_down", at=timezone.now(), text="home is gone <b>", source="192.0.2.1", count=3)
     for address in (EVENTS, f"{EVENTS}{event.pk}/change/"):
         page = as_vera.get(address).content.decode()
         assert "home is gone &lt;b&gt;" in page

@@ -38,7 +38,8 @@ def test_a_command_is_shown_once_to_who_lets_hosts_in(as_ada: Client, as_olaf: C
     assert as_olaf.get(JOIN).status_code == 403
     answer = as_ada.post(JOIN, ASKED)
     assert "no-store" in answer.headers["Cache-Control"]
-    found = re.search(r"echo (xrevjoin_[\w-]+) \| python -m proxycore agent --panel (\S+) --token-file -", answer.content.decode())
+    command = r"echo (xrevjoin_[\w-]+) \| python -m proxycore agent --panel (\S+) --token-file -"
+    found = re.search(command, answer.content.decode())
     assert found is not None
     assert found[2] == "http://testserver"
     token = JoinToken.objects.get()
