@@ -1,0 +1,118 @@
+"""Questions from services to nodes, and the same by REST; state as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from dashboard.live import replies, rights, sse
+from dashboard.models import AuditEntry, Instance, Node
+from dashboard.services.asking import NotConnected, NotDone, ask, what_stops
+from dashboard.services.errors import ServiceError
+from dashboard.services.tokens import create_token, revoke_token
+from tests.dashboard.live.conftest import Agent, World, db
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def _answering(agent: Agent, answer: dict[str, Any], problems: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    asked = await agent.await_("ask")
+    await agent.say({"type": "answer", "id": asked["id"], "answer": answer, "problems": problems or []})
+    return asked
+
+
+async def _node(world: World) -> tuple[Instance, Agent]:
+    node, identity = await db(world.node)
+    instance = await db(world.instance, node)
+    agent = world.agent(identity)
+    await agent.join()
+    return instance, agent
+
+
+async def test_a_question_is_answered_and_an_order_is_written_down(world: World) -> None:
+    instance, agent = await _node(world)
+    said, asked = await asyncio.gather(
+        db(ask, instance, "sessions", {"tunnel": "home"}, by=None), _answering(agent, {"sessions": [], "total": 0}))
+    assert said == {"sessions": [], "total": 0}
+    assert (asked["what"], asked["arguments"], asked["instance"]) == ("sessions", {"tunnel": "home"}, instance.pk)
+    assert not await db(AuditEntry.objects.filter(verb="closed").exists)
+    await asyncio.gather(
+        db(ask, instance, "close", {"tunnel": "home", "source": "192.0.2.9"}, by=None), _answering(agent, {"closed": 3}))
+    entry = await db(AuditEntry.objects.get, verb="closed")
+    assert entry.note == "of 192.0.2.9, tunnel home, 3 closed"
+    assert entry.instance_id == instance.pk
+
+
+async def test_why_there_is_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance, agent = await _node(world)
+    with pytest.raises(NotDone, match="there is no such tunnel"):
+        await asyncio.gather(
+            db(ask, instance, "sessions", {}, by=None), _answering(agent, {}, [{"text": "there is no such tunnel"}]))
+    with pytest.raises(NotConnected, match="did not answer within 0 s"):
+        await db(ask, instance, "sessions", {}, by=None, timeout_s=0.3)
+    with pytest.raises(ServiceError, match="what may be asked"):
+        await db(ask, instance, "watch_log", {}, by=None)
+    with pytest.raises(ServiceError, match="longer than"):
+        await db(ask, instance, "explain", {"x": "x" * 20_000}, by=None)
+    monkeypatch.setattr(replies, "TAKEN_WITHIN_S", 0.3)
+    await agent.close()
+    with pytest.raises(NotConnected, match="is not connected"):
+        await db(ask, instance, "sessions", {}, by=None)
+
+
+async def test_what_is_cut_is_known(world: World) -> None:
+    instance, agent = await _node(world)
+    carriers = {"carriers": {"1": {"peer": "x"}}}
+    await agent.state({"workers": {str(instance.pk): {
+        "phase": "running", "sessions": 5, "portals": {"a": carriers, "b": {}}, "bridges": {"c": carriers}}}})
+    assert await db(what_stops, await db(Node.objects.get)) == {"workers": 1, "tunnels": 2, "sessions": 5}
+
+
+@pytest.mark.parametrize(("scope", "what", "status"), [
+    ("read", "sessions", 200), ("read", "close", 403), ("operate", "close", 200), ("operate", "nonsense", 400)])
+async def test_by_rest_looks_and_orders_have_rights_of_their_own(world: World, scope: str, what: str, status: int) -> None:
+    instance, agent = await _node(world)
+
+    def post() -> int:
+        ada = User.objects.create_superuser("ada")
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {create_token(ada, by=ada, name='t', scope=scope)[1]}")
+        body = {"what": what, "arguments": {"ids": ["1/1/1"]}}
+        answer = client.post(f"/api/v1/instances/{instance.pk}/ask/", body, format="json")
+        return int(answer.status_code)
+
+    asking = asyncio.ensure_future(db(post))
+    if status == 200:
+        await _answering(agent, {"closed": 1})
+    assert await asking == status
+
+
+async def test_server_sent_events(world: World) -> None:
+    instance, agent = await _node(world)
+    await agent.state({"workers": {str(instance.pk): {"phase": "running", "sessions": 1}}}, is_full=True)
+
+    def make() -> Any:
+        ada = User.objects.create_superuser("ada")
+        token, text = create_token(ada, by=ada, name="t")
+        return token, rights.by_token(text)
+
+    token, looker = await db(make)
+    stream = sse.stream(looker)
+    assert await anext(stream) == "retry: 1000\n\n"
+    first = json.loads((await anext(stream)).removeprefix("data: "))
+    assert first["type"] == "full"
+    assert (await anext(stream)).startswith('data: {"type":"events"')
+    await agent.state({"workers": {str(instance.pk): {"sessions": 2}}})
+    while True:
+        text = await asyncio.wait_for(anext(stream), 5)
+        if '"sessions":2' in text:
+            break
+    await db(revoke_token, token, by=None)
+    async with asyncio.timeout(8):
+        async for _ in stream:
+            pass
