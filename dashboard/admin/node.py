@@ -51,9 +51,9 @@ class NodeAdmin(ModelAdmin):
         return actions
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Not while something runs there."""
+        """Not while something runs there, or its agent would go on with what it has."""
         allowed: bool = super().has_delete_permission(request, obj)
-        return allowed and (obj is None or (not obj.is_local and not obj.instances.exists()))
+        return allowed and (obj is None or not (obj.is_local or obj.is_let_in or obj.instances.exists()))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What the audit log says of it, for who may read that."""

@@ -46,3 +46,8 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether it has an identity that was not revoked."""
+        return self.state in (Standing.WAITING, Standing.APPROVED, Standing.PAUSED)

@@ -8,6 +8,7 @@ from dashboard.choices import Standing, Verb
 from dashboard.live.telling import tell_standing, tell_wanted
 from dashboard.models import Node
 from dashboard.services.auditing import Actor, record
+from dashboard.services.errors import ServiceError
 
 
 def approve(node: Node, *, by: Actor) -> bool:
@@ -32,7 +33,12 @@ def revoke(node: Node, *, by: Actor) -> bool:
 
 @transaction.atomic
 def delete(node: Node, *, by: Actor) -> None:
-    """With its events and figures. Raises ProtectedError: instances run on it."""
+    """With its events and figures. Raises ProtectedError: instances run on it; ServiceError: its agent has to be told first.
+
+    Of a node that is gone the panel knows nothing: its agent would be refused, and go on with the documents that it has.
+    """
+    if node.is_let_in:
+        raise ServiceError(f"revoke {node} first: else its agent goes on with the documents that it has")
     record(by, Verb.DELETED, node)
     tell_standing(node.pk)
     node.delete()

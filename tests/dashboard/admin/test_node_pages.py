@@ -3,9 +3,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from rest_framework.test import APIClient
 
+from dashboard.choices import Standing
 from dashboard.models import AuditEntry, JoinToken, Node
 from dashboard.services.instances import local_node
 
@@ -73,3 +76,19 @@ def test_a_node_can_still_be_renamed(as_ada: Client) -> None:
     node.refresh_from_db()
     assert node.name == "edge"
     assert as_ada.post(page, {"name": "", "address": ""}).status_code == 200
+
+
+@pytest.mark.parametrize("state", [Standing.WAITING, Standing.APPROVED, Standing.PAUSED])
+def test_a_node_that_may_come_is_revoked_before_it_is_deleted(as_ada: Client, ada: User, state: Standing) -> None:
+    """Else its agent would go on with what it has."""
+    node = Node.objects.create(name="cellar", state=state)
+    page = reverse("admin:dashboard_node_delete", args=[node.pk])
+    api = APIClient()
+    api.force_authenticate(ada)
+    assert as_ada.post(page, {"post": "yes"}).status_code == 403
+    refused = api.delete(f"/api/v1/nodes/{node.pk}/")
+    assert refused.status_code in (400, 409)
+    assert "revoke cellar first" in refused.content.decode()
+    Node.objects.update(state=Standing.REVOKED)
+    as_ada.post(page, {"post": "yes"})
+    assert not Node.objects.filter(pk=node.pk).exists()
