@@ -6,16 +6,23 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
 
+from dashboard.live.tasks import spawn
 from dashboard.live.telling import group_of
 
 TAKEN_WITHIN_S: Final = 3.0
 """A consumer that is there says at once that it passes a question on."""
+
+GRACE_S: Final = 3.0
+"""What the layer may take beside that."""
+
+AnswerT = TypeVar("AnswerT")
 
 
 class NobodyThere(Exception):
@@ -28,6 +35,40 @@ class NoAnswer(Exception):
 
 async def ask_node(node_pk: int, instance_pk: int, what: str, arguments: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     """{"answer": {...}, "problems": [Complaint as JSON]}. Raises NobodyThere, NoAnswer."""
+    return await _surely(_ask_node(node_pk, instance_pk, what, arguments, timeout_s), timeout_s)
+
+
+async def totals_of(node_pk: int) -> dict[str, int]:
+    """What runs there: workers, tunnels with a carrier, sessions. Raises NobodyThere, NoAnswer."""
+    return await _surely(_totals_of(node_pk), TAKEN_WITHIN_S)
+
+
+async def _surely(asking: Coroutine[Any, Any, AnswerT], timeout_s: float) -> AnswerT:
+    """Not waited for much longer than it should take, whatever the layer does when a receiver is cancelled: a thread of the
+    web server waits for the answer. Raises NoAnswer.
+    """
+    answered: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        try:
+            answer = await asking
+        except (NobodyThere, NoAnswer, RedisError, OSError) as error:
+            if not answered.done():
+                answered.set_exception(error)
+        else:
+            if not answered.done():
+                answered.set_result(answer)
+
+    task = spawn("a question to a node", wait())
+    await asyncio.wait({answered}, timeout=timeout_s + GRACE_S)
+    if not answered.done():
+        answered.cancel()
+        task.cancel()
+        raise NoAnswer
+    return answered.result()
+
+
+async def _ask_node(node_pk: int, instance_pk: int, what: str, arguments: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     id_ = uuid.uuid4().hex
     async with _channel() as (layer, reply):
         await layer.group_send(group_of(node_pk), {
@@ -40,8 +81,7 @@ async def ask_node(node_pk: int, instance_pk: int, what: str, arguments: dict[st
         return {"answer": json.loads(message["answer"]), "problems": message["problems"]}
 
 
-async def totals_of(node_pk: int) -> dict[str, int]:
-    """What runs there: workers, tunnels with a carrier, sessions. Raises NobodyThere."""
+async def _totals_of(node_pk: int) -> dict[str, int]:
     async with _channel() as (layer, reply):
         await layer.group_send(group_of(node_pk), {"type": "node.totals", "reply": reply})
         message = await _receive(layer, reply, TAKEN_WITHIN_S, NobodyThere)

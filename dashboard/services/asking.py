@@ -74,7 +74,7 @@ def what_stops(node: Node) -> dict[str, int] | None:
         return None
     try:
         return async_to_sync(totals_of)(node.pk)
-    except (NobodyThere, RedisError, OSError):
+    except (NobodyThere, NoAnswer, RedisError, OSError):
         return None
 
 
