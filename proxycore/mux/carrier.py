@@ -50,6 +50,9 @@ FRAME_BACKLOG_BYTES = 1024 * 1024
 OVERLOADED_SESSION_BYTES = 64 * 1024
 """Of sessions with credit: where all carriers together are above their bound, one for which more than this waits is reset."""
 
+LAZY_S = 0.01
+"""What the last word of a session waits for company: a record, a write and a wake-up at the other end would be for it alone."""
+
 MAX_REFUSED_IDS = 4096
 """Session ids that are remembered as ended here, so that what is in flight for them is answered once at the most."""
 
@@ -74,7 +77,8 @@ class Carrier(Stream):
     """What both sides have in common. `peer` is the stream below; `write` is what came from it."""
 
     __slots__ = (
-        "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_scheduled", "_is_stalled", "_loop",
+        "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_lazy", "_is_scheduled", "_is_stalled",
+        "_loop",
         "_packet_room", "_refused", "_slow", "_turn",
         "account", "blocked_at", "counted_received", "counted_sent", "ended", "error", "extension", "is_client",
         "max_packet_bytes", "now", "on_congested", "on_ended", "on_outcome", "on_probed", "opened",
@@ -109,6 +113,7 @@ class Carrier(Stream):
         self._decoder = codec.FrameDecoder(self._on_frame)
         self._turn = bytearray()
         self._is_scheduled = False
+        self._is_lazy = False
         self._blocked = False
         self._packet_room = self._answer_room = self._frame_room = 0      # bytes, while blocked
         self._express: deque[MuxSession] = deque()
@@ -224,8 +229,22 @@ class Carrier(Stream):
             session.is_finishing = True
             return
         if not self.ended:
-            self.send_frame(codec_extension.encode_finish(session.id))
+            finish = codec_extension.encode_finish(session.id)
+            if self.is_client and session.is_finished_by_peer:
+                self._send_lazily(finish)       # the target has had its say, and perhaps nobody listens there any more
+            else:
+                self.send_frame(finish)
         session.sent_finish()
+
+    def _send_lazily(self, frame: bytes) -> None:
+        """A whole frame that nobody waits for: it leaves with what is sent next, or after LAZY_S."""
+        if self._blocked:
+            self.send_frame(frame)
+            return
+        self._turn += frame
+        if not self._is_scheduled and not self._is_lazy:
+            self._is_lazy = True
+            self._loop.call_later(LAZY_S, self._on_lazy_end)
 
     def reset(self, session: MuxSession, error: Exception | None) -> None:
         """`session`, which has credit, is over, and not in order."""
@@ -404,6 +423,11 @@ class Carrier(Stream):
             self.finish_sending(session)
         else:
             session.peer.resume()
+
+    def _on_lazy_end(self) -> None:
+        self._is_lazy = False
+        if self._turn and not self._is_scheduled and not self.ended:
+            self._flush()
 
     def _on_turn_end(self) -> None:
         self._is_scheduled = False

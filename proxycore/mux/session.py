@@ -82,6 +82,11 @@ class MuxSession(Stream):
         return f"<MuxSession {self.id} sent={self.sent} received={self.received} tx={self.tx_bytes} rx={self.rx_bytes}>"
 
     @property
+    def is_finished_by_peer(self) -> bool:
+        """The other side has sent all, and said so."""
+        return self._is_finished
+
+    @property
     def is_half_closed(self) -> bool:
         """One side has sent all, and the other has not."""
         return (self.is_finishing or self._is_finished) and not self.ended
