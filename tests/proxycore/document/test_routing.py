@@ -52,7 +52,7 @@ def document(rules: str, routing: str = "") -> str:
         ),
         ('{"vlessRoute": "65536"}', "vlessRoute", "a port must be from 0 to 65535"),
         ('{"port": 1, "process": [""]}', "process[0]", "the entry is empty"),
-        ('{"port": 1, "webhook": {}}', "webhook", "is known to Xray, not run by this version"),
+        ('{"port": 1, "webhook": {"url": "x"}}', "webhook", "is known to Xray, not run by this version"),
     ],
 )
 def test_what_is_wrong_with_a_rule_is_told_at_its_entry(rule: str, path: str, message: str) -> None:
