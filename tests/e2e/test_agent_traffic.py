@@ -57,7 +57,7 @@ def test_every_byte_is_reported_once_through_kills_of_all(panel: Panel, node: No
 
 def test_a_panel_that_does_not_read_gets_the_newest_state_and_no_queue(panel: Panel, node: Node) -> None:  # noqa: F811
     # Enough changes each second to fill every buffer between the two within a few seconds.
-    panel.wanted = [wanted(1, 1, {"outbounds": {f"outbound-{n:05d}": RATE + n for n in range(6000)}})]
+    panel.wanted = [wanted(1, 1, {"outbounds": {f"outbound-{n:05d}": RATE + n for n in range(15_000)}})]
     node.start()
     pid = node.await_running(1)
     until("its counters", lambda: panel.worker(1).get("outbounds"), 10)

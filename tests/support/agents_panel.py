@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import socket
 import ssl
 import threading
 import time
@@ -46,6 +47,15 @@ def wanted(instance: int, revision: int, document: dict[str, Any] | str, **more:
     return WantedInstance(
         instance=instance, name=more.pop("name", f"i{instance}"), revision=revision,
         document_sha256=hashlib.sha256(text.encode()).hexdigest(), document=text, **more)
+
+
+def _listener(port: int) -> socket.socket:
+    """Its connections hold little for who does not read."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    listener.bind((LOCALHOST, port))
+    return listener
 
 
 class Panel:
@@ -155,10 +165,10 @@ class Panel:
 
     async def _serve(self) -> None:
         server: Server = await serve(
-            self._talk, LOCALHOST, 0, process_request=self._look, max_size=MAX_MESSAGE_BYTES, compression=None,
+            self._talk, sock=_listener(0), process_request=self._look, max_size=MAX_MESSAGE_BYTES, compression=None,
             ping_interval=None, close_timeout=1)
         self._inner_port = next(iter(server.sockets)).getsockname()[1]
-        front = await asyncio.start_server(self._accept, LOCALHOST, self.port, ssl=self._tls)
+        front = await asyncio.start_server(self._accept, sock=_listener(self.port), ssl=self._tls)
         self.port = front.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
