@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 
 from dashboard.admin.instance_page import must, show
 from dashboard.admin.rows import find_row
-from dashboard.admin_base import ModelAdmin
+from dashboard.admin_base import ReadOnlyAdmin
 from dashboard.models import AuditEntry
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ModelAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("at", "shown_actor", "verb", "object_type", "object_name", "instance", "shown_first")
     list_filter = ("verb", "object_type", "instance")
     list_filter_submit = False
@@ -25,15 +25,6 @@ class AuditEntryAdmin(ModelAdmin):
     date_hierarchy = "at"
     empty_title = "Nothing was done yet"
     empty_words = "Each change is a line here: who made it, when, and what it changed. Secrets are not written down."
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @admin.display(description="who", ordering="actor_name")
     def shown_actor(self, row: AuditEntry) -> str:

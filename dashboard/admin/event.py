@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 
 from dashboard.admin.instance_page import must, show
 from dashboard.admin.rows import find_row
-from dashboard.admin_base import ModelAdmin
+from dashboard.admin_base import ReadOnlyAdmin
 from dashboard.models import NodeEvent
 
 
 @admin.register(NodeEvent)
-class NodeEventAdmin(ModelAdmin):
+class NodeEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "shown_kind", "node", "instance", "tag", "text", "source", "count")
     list_filter = ("kind", "node", "instance")
     list_filter_submit = False
@@ -25,15 +25,6 @@ class NodeEventAdmin(ModelAdmin):
     date_hierarchy = "at"
     empty_title = "Nothing has happened yet"
     empty_words = "Tunnels that come and go, workers that die, connections that were refused and why: each is a line here."
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @admin.display(description="what", ordering="kind")
     def shown_kind(self, row: NodeEvent) -> str:

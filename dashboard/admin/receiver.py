@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from dashboard.accounts import stepup
 from dashboard.admin.instance_page import may, must, show
 from dashboard.admin.rows import find_row
-from dashboard.admin_base import ModelAdmin, NumberInput, Select, Switch, Textarea, TextInput, display
+from dashboard.admin_base import ModelAdmin, NumberInput, ReadOnlyAdmin, Select, Switch, Textarea, TextInput, display
 from dashboard.choices import ConditionKind, ReceiverKind, Verb
 from dashboard.models import Condition, Receiver
 from dashboard.services.auditing import record
@@ -88,7 +88,7 @@ class ReceiverAdmin(ModelAdmin):
 
 
 @admin.register(Condition)
-class ConditionAdmin(ModelAdmin):
+class ConditionAdmin(ReadOnlyAdmin):
     """What was wrong and what is; made by the panel."""
 
     list_display = ("text", "kind", "since", "cleared_at", "shown_state")
@@ -96,15 +96,6 @@ class ConditionAdmin(ModelAdmin):
     search_fields = ("text",)
     empty_title = "Nothing was wrong yet"
     empty_words = "Here stands what was wrong for a while: tunnels that were down, nodes that were gone."
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description="state", label={"now": "danger", "over": "success"})  # type: ignore[untyped-decorator]
     def shown_state(self, row: Condition) -> str:
