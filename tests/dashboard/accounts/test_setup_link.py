@@ -59,7 +59,9 @@ def test_a_link_of_yesterday_has_expired(client: Client, monkeypatch: pytest.Mon
     assert "older than a day" in answer.content.decode()
 
 
-@pytest.mark.parametrize("token", ["first-admin", "first-admin:1:x", TimestampSigner(salt="other").sign("first-admin")])
+@pytest.mark.parametrize(
+    "token", ["first-admin", "first-admin:1:x", TimestampSigner(salt="other").sign("first-admin")],
+    ids=["name alone", "no signature", "another signer"])
 def test_a_made_up_link_is_refused(client: Client, token: str) -> None:
     assert client.get(f"/setup/{token}/").status_code == 410
     assert client.post(f"/setup/{token}/", FORM).status_code == 410

@@ -32,6 +32,7 @@ export function span(seconds) {
 
 export function milliseconds(value) {
   if (value === undefined || value === null) return "–";
+  if (value < 0.05) return "<0.1 ms";
   return value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} ms`;
 }
 
