@@ -17,7 +17,7 @@ from proxycore.agent.documents import Documents, Record, Revision, Trial, Turned
 from proxycore.agent.log_ring import LogRing
 from proxycore.agent.spool import Worker
 from proxycore.agent.supervisor import DRAIN_S, Supervisor, Target
-from proxycore.agent.trial import Judge, tunnels_up
+from proxycore.agent.trial import Judge, Tunnel, tunnels_up
 from proxycore.agent.usage import ProcessUsage
 from proxycore.agent.worker_process import COMMAND
 from proxycore.messages.events import MAX_TEXT_CHARS, Event, Kind
@@ -71,6 +71,7 @@ class NodeInstance:
         self._usage: ProcessUsage | None = None
         self._used: dict[str, int] = {}
         self._state: dict[str, Any] = {}            # the worker's part
+        self._up_before: set[Tunnel] | None = None  # while another document is applied
         self._wanted_revision = 0
         self._shown: Revision | None = None         # what runs, or did before its worker died
 
@@ -294,14 +295,18 @@ class NodeInstance:
             self._refuse(wanted, [Complaint(text=f"the node cannot write it down: {error.strerror}")])
             return
         is_return = record.good is not None and record.good.document_sha256 == revision.document_sha256
-        before = tunnels_up(self._state) | set(record.trial.tunnels if record.trial is not None else ())
+        before = self._up_before = tunnels_up(self._state)
+        before.update(record.trial.tunnels if record.trial is not None else ())
         previous_pending, previous_trial, previous_judge = record.pending, record.trial, self._judge
         if not is_return:
             # Written before it is tried: an agent that is killed now finds out what it was doing.
             record.pending, record.trial = revision, None
             self._save()
         self._judge = None
-        done = await self._supervisor.apply(self._target(revision))
+        try:
+            done = await self._supervisor.apply(self._target(revision))
+        finally:
+            self._up_before = None
         if done.problems and record.good is not None:
             record.pending, record.trial, self._judge = previous_pending, previous_trial, previous_judge
             self._save()
@@ -418,6 +423,8 @@ class NodeInstance:
                 if is_full:
                     self._state = {}
                 merge(self._state, patch)
+                if self._up_before is not None:     # the worker says what is up right before it applies a document
+                    self._up_before |= tunnels_up(self._state)
                 self.counters.observe(self._state, WHOLE if is_full else patch)
             case Happened(event=event):
                 self._reporter.happened(event.model_copy(update={"instance": self.number}))

@@ -110,7 +110,7 @@ class Done(Message):
 
 
 class State(Message):
-    """What is different in the worker's part of WorkerState, at most once a second.
+    """What is different in the worker's part of WorkerState: once a second, and before and after another document is applied.
 
     `is_full`: it is all there is, forget what was.
     """

@@ -239,6 +239,7 @@ class Worker:
     async def _put_in_place(self, loaded: LoadedDocument) -> list[str]:
         """Raises: ConfigError."""
         if self._instance is not None:
+            self._send_state()              # the agent is to know what was up until now, not a second ago
             return list(self._instance.apply(loaded).lines())
         instance = Instance(loaded, self._loop)
         instance.ground.news.listener = self._on_event

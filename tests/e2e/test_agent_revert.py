@@ -59,6 +59,14 @@ def test_a_tunnel_that_does_not_come_back_brings_the_revision_before(panel: Pane
     assert panel.worker(1)["revision"] == 1
 
 
+def test_a_tunnel_that_came_up_just_before_has_to_come_back(panel: Panel, node: Node) -> None:  # noqa: F811
+    panel.wanted = [wanted(1, 1, {"portals": {"home": 1}, "quiet": True})]
+    node.start()
+    node.await_running(1)
+    try_revision(panel, {"portals": {"home": 0}}, confirm_s=2)
+    assert panel.await_said("reverted").reason == "portal home did not come back within 2 s"
+
+
 def test_a_tunnel_that_is_not_in_the_new_document_need_not_come_back(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
     try_revision(panel, {"portals": {"other": 0}}, confirm_s=2)
     panel.await_event("confirmed")

@@ -33,11 +33,6 @@ ada = User.objects.create_superuser("ada", password="correct horse battery")
 print(create_token(ada, by=None, name="test", scope="admin", may_read_secrets=True)[1])
 """
 
-KNOWN_S = 3.0
-"""An agent that is told of a tunnel once a second knows by then that it is up, and so that it has to come back."""
-
-
-
 class Installation:
     """The panel, asked by REST, and the tunnel that its one node runs: portal and bridge are two instances."""
 
@@ -198,7 +193,6 @@ def test_sessions_are_listed_and_closed_and_that_is_written_down(site: Installat
 
 
 def test_a_revision_that_breaks_the_tunnel_returns_by_itself(site: Installation) -> None:
-    time.sleep(KNOWN_S)
     (client,) = site.ask("GET", "credentials/")["results"]
     secret = site.ask("GET", f"credentials/{client['id']}/?secrets=1")["body"]
     other = {**secret, "id": "9b1f4c02-6d55-4a0a-8f0e-3c3f7c1c2b11"}

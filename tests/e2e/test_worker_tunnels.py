@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from proxycore.messages.worker import Ask
+from proxycore.messages.worker import Ask, Run
 from tests.e2e.conftest import program
 from tests.support import documents
 from tests.support.processes import LOCALHOST, free_port, until
@@ -58,6 +58,17 @@ def test_a_tunnel_that_a_client_brings_is_a_portal_and_a_bridge_too(ends: Ends) 
         assert portal["up"] == bridge["up"]
     ends.portal.await_event("tunnel_up", tag="home")
     ends.bridge.await_event("tunnel_up", tag="r-in")
+
+
+def test_what_is_up_is_told_before_another_document_is_applied(ends: Ends) -> None:
+    """An agent that is to notice what a document breaks knows it as of then, not of the last second."""
+    with ask(ends.port, b"ECHO\nhello") as sock:
+        assert read_exactly(sock, 5) == b"hello"
+        document = documents.proxy([], [{"tag": "none", "protocol": "blackhole"}])
+        ends.bridge.send(Run(id=99, name="test #2", document=json.dumps(document)))
+        ends.bridge.await_("it is applied", lambda: ends.bridge.done.get(99))
+    told = [one.patch.get("bridges", {}).get("r-in") or {} for one in ends.bridge.states]
+    assert 1 in [one.get("sessions") for one in told]
 
 
 def test_a_bridge_lists_closes_and_blocks_by_the_client_that_it_was_told_of(ends: Ends) -> None:

@@ -10,6 +10,7 @@ what it does:
     refuse              a sentence: the document cannot be run; `code` is the exit code (23)
     die_after_s         it ends with exit code 7, having written `last words`
     hang                it answers nothing any more
+    quiet               its state is told before another document is applied, and not by the clock
     log                 a line that is logged five times a second
     print               so many lines are printed at once
 
@@ -80,6 +81,12 @@ class LightWorker:
                 name: {"up": int((now - self.since) * rate), "down": 0} for name, rate in self.says.get(kind, {}).items()}
         return tree
 
+    def tell_state(self) -> None:
+        tree = self.state()
+        if self.agent is not None and (patch := difference(self.sent, tree)):
+            self.agent.send(messages.State(patch=patch))
+        self.sent = tree
+
     async def tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
@@ -90,10 +97,8 @@ class LightWorker:
                 sys.stderr.flush()
                 os._exit(7)
             if self.sha256 and self.agent is not None:
-                tree = self.state()
-                if patch := difference(self.sent, tree):
-                    self.agent.send(messages.State(patch=patch))
-                self.sent = tree
+                if not self.says.get("quiet"):
+                    self.tell_state()
                 if line := self.says.get("log"):
                     self.agent.send(messages.Logged(lines=[(time.time(), "info", line)]))
 
@@ -126,6 +131,8 @@ class Agent(asyncio.Protocol):
             message = messages.to_worker.validate_json(frame)
             match message:
                 case messages.Run():
+                    if self.worker.sha256:
+                        self.worker.tell_state()
                     self.send(messages.Done(id=message.id, problems=self.worker.run(message), changes=["all of it"]))
                 case messages.SetLimits():
                     self.worker.limits = list(message.limits)
