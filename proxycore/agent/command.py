@@ -137,11 +137,9 @@ async def _serve(
         if not joining.done():
             joining.cancel()
             return EXIT_STOPPED
-        try:
-            identity = joining.result()
-        except JoinRefused as error:
+        identity = joining.result()
+        if identity is None:
             told.cancel()
-            sys.stderr.write(f"{error}\n")
             return EXIT_JOIN_REFUSED
         state_dir.write_identity(identity)
         _log.info("joined as node %d, %s; the token is not needed any more", identity.node, identity.name)
@@ -182,8 +180,8 @@ async def _serve(
     return EXIT_STOPPED
 
 
-async def _join(address: PanelAddress, token: str, name: str) -> Identity:
-    """Ask until the panel answers. Raises: JoinRefused."""
+async def _join(address: PanelAddress, token: str, name: str) -> Identity | None:
+    """Ask until the panel answers. None: it said no, and so did we."""
     backoff = Backoff(FIRST_BACKOFF_S, MOST_BACKOFF_S)
     said = ""
     while True:
@@ -195,6 +193,9 @@ async def _join(address: PanelAddress, token: str, name: str) -> Identity:
                 _log.warning("not joined yet: %s", said)
             await asyncio.sleep(backoff.next_s())
             continue
+        except JoinRefused as error:
+            sys.stderr.write(f"{error}\n")
+            return None
         return Identity(identity=joined.identity, node=joined.node, name=joined.name, panel=str(address),
                         fingerprint=address.fingerprint)
 

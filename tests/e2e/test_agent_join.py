@@ -114,8 +114,7 @@ def test_an_agent_that_waits_to_join_stops_when_told(processes: Processes) -> No
 def test_a_token_that_is_not_taken(panel: Panel, tmp_path: Path) -> None:
     done = run(tmp_path / "s", "--panel", panel.url, "--token-file", token_file(tmp_path, "xrevjoin_other"))
     assert done.returncode == EXIT_JOIN_REFUSED
-    assert done.stderr.splitlines()[-1] == "the panel does not take the join token: the join token has expired"
-    assert "xrevjoin_other" not in done.stderr
+    assert done.stderr == "the panel does not take the join token: the join token has expired\n"
     assert not (tmp_path / "s/identity.json").exists()
 
 
@@ -145,7 +144,8 @@ def test_arguments_that_are_none(tmp_path: Path, seconds: str) -> None:
 def test_something_else_than_a_panel(panel: Panel, tmp_path: Path) -> None:
     done = run(tmp_path / "s", "--panel", f"{panel.url}/elsewhere", "--token-file", token_file(tmp_path))
     assert done.returncode == EXIT_JOIN_REFUSED
-    assert "there is no panel at" in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "there is no panel at" in line
 
 
 def test_a_certificate_that_nobody_here_trusts(secure_panel: Panel, processes: Processes) -> None:
