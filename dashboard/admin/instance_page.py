@@ -16,10 +16,11 @@ from django.shortcuts import render
 from dashboard.admin.entry_tables import PLURALS, table
 from dashboard.admin.links import add_link, change_link, instance_link, list_link, page_link
 from dashboard.admin.live_data import live_data
-from dashboard.admin_base import Select, Switch, Textarea, TextInput
+from dashboard.admin_base import NumberInput, Select, Switch, Textarea, TextInput
 from dashboard.engine.content import Kind
 from dashboard.engine.picture import Chip, picture
 from dashboard.models import Instance, Node, Revision, Service
+from dashboard.models.instance import LEAST_DESCRIPTORS, LEAST_MEMORY_MIB, MOST_DESCRIPTORS, MOST_MEMORY_MIB
 from dashboard.services.errors import ServiceError
 from dashboard.services.instances import change_instance
 from dashboard.services.storing import MODELS, load_content
@@ -112,6 +113,12 @@ class SettingsForm(forms.Form):
     node = forms.ModelChoiceField(Node.objects.all(), widget=Select(), empty_label=None)
     note = forms.CharField(required=False, max_length=2000, widget=Textarea(attrs={"rows": 2}))
     enabled = forms.BooleanField(required=False, widget=Switch(), help_text="off: no worker runs it, and its ports are free")
+    memory_limit_mib = forms.IntegerField(
+        required=False, min_value=0, max_value=MOST_MEMORY_MIB, widget=NumberInput(), label="Memory, at most",
+        help_text=f"MiB, {LEAST_MEMORY_MIB} or more; empty: no limit. It holds from the next start of the worker on")
+    descriptor_limit = forms.IntegerField(
+        required=False, min_value=0, max_value=MOST_DESCRIPTORS, widget=NumberInput(), label="Open files, at most",
+        help_text=f"{LEAST_DESCRIPTORS} or more; a client takes one or two. Empty: as many as the node allows")
 
 
 def page(request: HttpRequest, pk: str) -> HttpResponse:
@@ -131,13 +138,15 @@ def _overview(request: HttpRequest, instance: Instance, tab: str) -> HttpRespons
     form = SettingsForm(
         request.POST if request.method == "POST" else None,
         initial={"version": instance.version, "name": instance.name, "node": instance.node_id, "note": instance.note,
-                 "enabled": instance.enabled},
+                 "enabled": instance.enabled, "memory_limit_mib": instance.memory_limit_mib or None,
+                 "descriptor_limit": instance.descriptor_limit or None},
     )
     if request.method == "POST":
         must(request, "change_instance")
         if form.is_valid():
             try:
                 values = {name: form.cleaned_data[name] for name in ("name", "node", "note", "enabled")}
+                values |= {name: form.cleaned_data[name] or 0 for name in ("memory_limit_mib", "descriptor_limit")}
                 change_instance(instance, by=request.user, expected_version=form.cleaned_data["version"], **values)
             except ServiceError as error:
                 form.add_error(error.path if error.path in form.fields else None, error.message)

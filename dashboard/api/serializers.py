@@ -83,8 +83,8 @@ class InstanceSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Instance
-        fields = ("id", "name", "node", "note", "enabled", "role", "version", "published_number", "has_unpublished_changes",
-                  "created_at", "updated_at")  # fmt: skip
+        fields = ("id", "name", "node", "note", "enabled", "memory_limit_mib", "descriptor_limit", "role", "version",
+                  "published_number", "has_unpublished_changes", "created_at", "updated_at")  # fmt: skip
         read_only_fields = ("version",)
 
     def get_published_number(self, instance: Instance) -> int | None:

@@ -61,8 +61,9 @@ class InstanceViewSet(OfToken, ApiView, viewsets.ModelViewSet):
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
         made = create_instance(name=given["name"], node=given["node"], note=given.get("note", ""), by=request.user)
-        if given.get("enabled") is False:
-            made = change_instance(made, by=request.user, enabled=False)
+        more = {name: given[name] for name in ("enabled", "memory_limit_mib", "descriptor_limit") if name in given}
+        if more:
+            made = change_instance(made, by=request.user, **more)
         return self._answer(made.pk, status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils.deconstruct import deconstructible
 
 from dashboard.choices import Role
 from dashboard.fields import EncryptedTextField
 from dashboard.models.jsontext import read_comments, read_object
 from dashboard.models.node import Node
+
+LEAST_MEMORY_MIB: Final = 128
+"""A worker takes some 30 MiB, a thread that reads a document or asks for a name 8 MiB more: with less it might not start."""
+
+MOST_MEMORY_MIB: Final = 2**20
+LEAST_DESCRIPTORS: Final = 64
+MOST_DESCRIPTORS: Final = 2**20
+
+
+@deconstructible
+class NoneOrBetween:
+    """0 is no limit; any other has to be within these."""
+
+    def __init__(self, least: int, most: int, unit: str) -> None:
+        self.least = least
+        self.most = most
+        self.unit = unit
+
+    def __call__(self, value: int) -> None:
+        if value and not self.least <= value <= self.most:
+            raise ValidationError(f"0 for no limit, or {self.least:,} to {self.most:,} {self.unit}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoneOrBetween) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.least, self.most, self.unit))
 
 
 class InstanceQuerySet(QuerySet["Instance"]):
@@ -51,6 +80,12 @@ class Instance(models.Model):
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="instances")
     note = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
+    memory_limit_mib = models.PositiveIntegerField(
+        default=0, validators=[NoneOrBetween(LEAST_MEMORY_MIB, MOST_MEMORY_MIB, "MiB")],
+        help_text="MiB that its process may take, from its next start on; 0: no limit")
+    descriptor_limit = models.PositiveIntegerField(
+        default=0, validators=[NoneOrBetween(LEAST_DESCRIPTORS, MOST_DESCRIPTORS, "descriptors")],
+        help_text="sockets and files that its process may have open, from its next start on; 0: as many as the node allows")
     rest = EncryptedTextField(column="instance.rest", default="{}")
     comments = EncryptedTextField(column="instance.comments", blank=True, default="")
     version = models.PositiveBigIntegerField(default=1, editable=False)

@@ -27,7 +27,8 @@ def clone_instance(instance: Instance, *, name: str, by: Actor, node: Node | Non
     """
     content = load_content(instance)
     made = create_instance(name=name, node=node or instance.node, by=by, note=instance.note)
-    change_instance(made, by=by, enabled=False)
+    change_instance(
+        made, by=by, enabled=False, memory_limit_mib=instance.memory_limit_mib, descriptor_limit=instance.descriptor_limit)
     copied = _without_rows(content)
     import_content(made, copied, by=by, note=f"copied from {instance.name}")
     _copy_limits(instance, made)

@@ -40,17 +40,22 @@ def change_instance(
     node: Node | None = None,
     note: str | None = None,
     enabled: bool | None = None,
+    memory_limit_mib: int | None = None,
+    descriptor_limit: int | None = None,
 ) -> Instance:
     """Change what is given. Raises ServiceError, VersionConflict."""
     with writing(instance.pk, expected_version, keeps_document=True) as locked:
         told: list[str] = []
         tell_wanted(locked.node_id)     # where it runs now; its next node hears of it at the end
-        for field, value in (("name", name), ("node", node), ("note", note), ("enabled", enabled)):
+        given = {
+            "name": name, "node": node, "note": note, "enabled": enabled, "memory_limit_mib": memory_limit_mib,
+            "descriptor_limit": descriptor_limit}
+        for field, value in given.items():
             if value is not None and getattr(locked, field) != value:
                 told.append(f"{field} {getattr(locked, field)} -> {value}" if field != "note" else "note changes")
                 setattr(locked, field, value)
         _check(locked)
-        locked.save(update_fields=["name", "node", "note", "enabled"])
+        locked.save(update_fields=list(given))
         record(by, Verb.CHANGED, locked, instance=locked, note="; ".join(told))
     instance.refresh_from_db()
     return instance

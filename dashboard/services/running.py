@@ -27,6 +27,7 @@ from proxycore.messages.link import Applied, Reverted
 
 MAX_KEPT_PROBLEMS: Final = 50
 MAX_KEPT_CHANGES: Final = 200
+MIB: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,14 @@ class WantedRevision:
     limits: tuple[Planned, ...]
     confirm_s: float
     needs_confirm: bool
+    memory_bytes: int
+    descriptors: int
 
     @property
     def sign(self) -> tuple[Any, ...]:
         """Two of the same sign need not be sent twice."""
         return (self.instance, self.name, self.revision, self.document_sha256, self.confirm_s, self.needs_confirm,
-                *(planned.sign for planned in self.limits))
+                self.memory_bytes, self.descriptors, *(planned.sign for planned in self.limits))
 
     def document(self) -> str:
         return Revision.objects.only("document").get(pk=self.revision_pk).document
@@ -68,7 +71,8 @@ def wanted_of(node_pk: int) -> list[WantedRevision]:
         wanted.append(WantedRevision(
             instance.pk, instance.name, revision.number, revision.pk, revision.document_sha256, limits,
             0.0 if stands else float(revision.confirm_s),
-            revision.needs_confirm and not stands and run.confirmed < revision.number))
+            revision.needs_confirm and not stands and run.confirmed < revision.number,
+            instance.memory_limit_mib * MIB, instance.descriptor_limit))
     return wanted
 
 

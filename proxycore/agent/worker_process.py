@@ -236,7 +236,8 @@ def peer_pid(sock: socket.socket) -> int:
 def _spawn(command: list[str], output: int, memory_bytes: int, descriptors: int) -> subprocess.Popen[bytes]:
     limits = []
     if memory_bytes:
-        limits.append((resource.RLIMIT_AS, (memory_bytes, memory_bytes)))
+        # What it may write and nobody else sees. The address space (RLIMIT_AS) would count what threads and files only reserve.
+        limits.append((resource.RLIMIT_DATA, (memory_bytes, memory_bytes)))
     if descriptors:
         limits.append((resource.RLIMIT_NOFILE, (descriptors, descriptors)))
     environ = dict(os.environ)

@@ -233,5 +233,5 @@ async def test_limits_of_the_process(place: Place) -> None:
     supervisor, _ = place.supervisor()
     memory = 4 << 30
     await supervisor.apply(target({}, memory_bytes=memory, descriptors=333))
-    assert resource.prlimit(supervisor.pid, resource.RLIMIT_AS) == (memory, memory)
+    assert resource.prlimit(supervisor.pid, resource.RLIMIT_DATA) == (memory, memory)
     assert resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE) == (333, 333)

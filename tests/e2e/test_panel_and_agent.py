@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 import urllib.error
@@ -18,6 +19,7 @@ from websockets.sync.client import connect
 
 from proxycore.messages.patch import merge
 from tests.support import documents
+from tests.support.node import command_line, workers_of
 from tests.support.panel import Served, served
 from tests.support.processes import Process, free_port, until
 from tests.support.target import Target, is_served
@@ -58,6 +60,11 @@ class Installation:
 
     def publish(self, instance: int, **options: Any) -> int:
         return int(self.ask("POST", f"instances/{instance}/publish/", {"accept_warnings": True, **options})["number"])
+
+    @property
+    def state_dir(self) -> Path:
+        assert self.agent is not None
+        return Path(self.agent.log_path.parent) / "home/.local/state/xrev-agent"
 
     def node(self) -> dict[str, Any]:
         (found,) = [one for one in self.ask("GET", "nodes/")["results"] if not one["is_local"]]
@@ -209,6 +216,23 @@ def test_a_revision_that_breaks_the_tunnel_returns_by_itself(site: Installation)
     site.ask("PATCH", f"credentials/{client['id']}/", {"body": secret})
 
 
+def test_limits_of_a_process_hold_from_its_next_start_on(site: Installation) -> None:
+    site.ask("PATCH", f"instances/{site.bridge}/", {"memory_limit_mib": 512, "descriptor_limit": 777})
+
+    def limits() -> tuple[int, int]:
+        """Of the bridge's worker, while there is one."""
+        pids = [pid for pid in workers_of(site.state_dir) if f"/{site.bridge}.sock" in command_line(pid)]
+        if len(pids) != 1:
+            return (0, 0)
+        (pid,) = pids
+        return (resource.prlimit(pid, resource.RLIMIT_DATA)[0], resource.prlimit(pid, resource.RLIMIT_NOFILE)[0])
+
+    assert limits() != (512 * 2**20, 777)
+    site.ask("POST", f"instances/{site.bridge}/ask/", {"what": "restart", "arguments": {}})
+    until("the new worker has them", lambda: limits() == (512 * 2**20, 777), PATIENCE_S)
+    site.await_tunnel()
+
+
 def test_a_revision_waits_for_a_person(site: Installation) -> None:
     site.ask("POST", "outbounds/", {"instance": site.portal, "body": {"tag": "more", "protocol": "freedom"}})
     number = site.publish(site.portal, confirm_s=60, needs_confirm=True)
@@ -244,5 +268,4 @@ def test_a_paused_node_stops_and_a_revoked_one_for_good(site: Installation) -> N
     assert agent is not None
     until("the agent ends", lambda: agent.exit_code is not None, PATIENCE_S)
     assert not site.serves()
-    state = Path(agent.log_path.parent) / "home/.local/state/xrev-agent"
-    assert not list(state.glob("documents/*")), "nothing of it is left on the host"
+    assert not list(site.state_dir.glob("documents/*")), "nothing of it is left on the host"

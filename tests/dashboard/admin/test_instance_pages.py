@@ -99,6 +99,18 @@ def test_settings_are_saved_by_an_operator_and_not_by_a_viewer(as_olaf: Client, 
     conflict = as_olaf.post(page(portal), wanted)
     assert conflict.status_code == 400
     assert "somebody else changed this instance" in conflict.content.decode()
+    assert (portal.memory_limit_mib, portal.descriptor_limit) == (0, 0)
+
+
+def test_limits_of_the_process_are_settings(as_olaf: Client, portal: Instance) -> None:
+    settings = {"name": "edge", "note": "", "enabled": "on", "node": portal.node.pk, "version": portal.version}
+    refused = as_olaf.post(page(portal), {**settings, "memory_limit_mib": "64"})
+    assert refused.status_code == 400
+    assert "0 for no limit, or 128 to 1,048,576 MiB" in refused.content.decode()
+    assert as_olaf.post(page(portal), {**settings, "memory_limit_mib": "512", "descriptor_limit": ""}).status_code == 302
+    portal.refresh_from_db()
+    assert (portal.memory_limit_mib, portal.descriptor_limit) == (512, 0)
+    assert 'value="512"' in text(as_olaf, page(portal))
 
 
 def test_the_document_is_masked_for_everybody_at_first(as_ada: Client, as_vera: Client, portal: Instance) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from dashboard.models import AuditEntry, Credential, Instance, InstanceRun, Node, Revision
 from dashboard.services.clients import delete_clients
+from dashboard.services.cloning import clone_instance
 from dashboard.services.editing import create_entry
 from dashboard.services.errors import ServiceError
 from dashboard.services.importing import import_document, import_new
@@ -66,6 +67,21 @@ def test_the_newest_revision_of_what_is_on(node: Node, edge: Instance) -> None:
     assert len(wanted_of(other.pk)) == 1
     change_instance(edge, by=None, enabled=False)
     assert wanted_of(other.pk) == []
+
+
+def test_limits_of_the_process_need_no_publishing(node: Node, edge: Instance) -> None:
+    before = wanted_of(node.pk)[0].sign
+    change_instance(edge, by=None, memory_limit_mib=256, descriptor_limit=1000)
+    (wanted,) = wanted_of(node.pk)
+    assert (wanted.memory_bytes, wanted.descriptors) == (256 * 2**20, 1000)
+    assert wanted.sign != before
+    copy = clone_instance(edge, name="copy", by=None)
+    assert (copy.memory_limit_mib, copy.descriptor_limit) == (256, 1000)
+    change_instance(edge, by=None, memory_limit_mib=0, descriptor_limit=0)
+    assert wanted_of(node.pk)[0].sign == before
+    with pytest.raises(ServiceError, match="0 for no limit, or 64 to 1,048,576 descriptors") as refused:
+        change_instance(edge, by=None, descriptor_limit=63)
+    assert refused.value.path == "descriptor_limit"
 
 
 def test_a_credential_ends_without_being_published(node: Node, edge: Instance) -> None:
