@@ -1,12 +1,14 @@
 """The live state of all nodes, in one process, while somebody looks.
 
-Begun by the first one, ended some seconds after the last. Once a second what changed is told, each view's bytes made once;
-who has not said that the last word arrived is told nothing, and when he does, everything as it is then: there is no queue.
+Begun by the first one, ended some seconds after the last. What changed is gathered for a moment and told, twice a second at most,
+each view's bytes made once; who has not said that the last word arrived is told nothing, and when he does, everything as it is
+then: there is no queue.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -24,7 +26,7 @@ from dashboard.live.tasks import spawn
 from dashboard.live.telling import HUBS, NODES
 from dashboard.live.views import Tree, encode, seen_events, seen_history, seen_nodes, visible_nodes
 from dashboard.live.watching import Watching
-from proxycore.messages import beat
+from proxycore.messages.beat import BEAT_S, Gathering
 from proxycore.messages.patch import difference, merge
 
 LOOK_EVERY_S: Final = 5.0           # the nodes are told that somebody looks
@@ -68,6 +70,8 @@ class Hub:
         self._visible: dict[View, frozenset[str]] = {}
         self._running: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._changes = Gathering()
+        self._woken = asyncio.Event()       # the first change since the last time
         self._watching: Watching | None = None
 
     async def join(self, browser: Browser) -> None:
@@ -170,21 +174,42 @@ class Hub:
     async def _tick_on(self, layer: Any, channel: str) -> None:
         empty_s = 0.0
         turn = 0
+        turn_at = time.monotonic() + BEAT_S
         while empty_s < LINGER_S:
-            turn += 1
-            await asyncio.sleep(beat.until_next(time.time(), beat.PANEL_S))
-            empty_s = 0.0 if self.browsers else empty_s + beat.BEAT_S
-            if not self.browsers:
-                continue
-            if turn % LOOK_EVERY_S == 0:
-                await layer.group_send(NODES, {"type": "node.look", "hub": channel})
-            if turn % LIST_EVERY_S == 0 or self._is_list_due:
-                await self._list_nodes()
-            if turn % CHECK_EVERY_S == 0:
-                await self._check()
-            await self._tick()
-            if self._watching is not None:
-                await self._watching.tick(time.monotonic())
+            now = time.monotonic()
+            if self._changes.due is not None and now >= self._changes.due:
+                self._changes.told(now)
+                await self._tell_changes()
+            elif now >= turn_at:
+                turn += 1
+                turn_at = now + BEAT_S
+                empty_s = 0.0 if self.browsers else empty_s + BEAT_S
+                if self.browsers:
+                    await self._turn(turn, layer, channel)
+            else:
+                await self._rest(min(turn_at, self._changes.due or turn_at) - now)
+
+    async def _turn(self, turn: int, layer: Any, channel: str) -> None:
+        """Once a second."""
+        if turn % LOOK_EVERY_S == 0:
+            await layer.group_send(NODES, {"type": "node.look", "hub": channel})
+        if turn % LIST_EVERY_S == 0 or self._is_list_due:
+            await self._list_nodes()
+        if turn % CHECK_EVERY_S == 0:
+            await self._check()
+        if self._watching is not None:
+            await self._watching.tick(time.monotonic())
+
+    async def _rest(self, seconds: float) -> None:
+        """For so long, or until there is something to tell."""
+        self._woken.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    def _changed(self) -> None:
+        if self._changes.changed(time.monotonic()):
+            self._woken.set()
 
     # what is heard
 
@@ -204,6 +229,7 @@ class Hub:
         history.load(message["history"], message["at"])
         kept = {key: value for key, value in self._nodes[node].items() if key in ("name", "standing")}
         self._nodes[node] = {**message["state"], **kept, "seen": int(message["at"]), "connected": True}
+        self._changed()
 
     async def _state(self, message: Tree) -> None:
         node = str(message["node"])
@@ -224,6 +250,9 @@ class Hub:
                 tree.pop(key, None)
         merge(tree, message["patch"])
         tree["seen"], tree["connected"] = int(message["at"]), True
+        if message["patch"]:
+            self._histories.setdefault(node, History()).feed(message["at"], tree.get("workers", {}))
+        self._changed()
 
     async def _gone(self, message: Tree) -> None:
         node = str(message["node"])
@@ -232,6 +261,7 @@ class Hub:
             del self._sources[node]
             if node in self._nodes:
                 self._nodes[node]["connected"] = False
+                self._changed()
 
     async def _happened(self, message: Tree) -> None:
         self._events.extend(message["events"])
@@ -252,11 +282,8 @@ class Hub:
 
     # what is told
 
-    async def _tick(self) -> None:
+    async def _tell_changes(self) -> None:
         now = time.time()
-        for node, tree in self._nodes.items():
-            if tree.get("connected"):
-                self._histories.setdefault(node, History()).feed(now, tree.get("workers", {}))
         patch = difference(self._told, self._nodes)
         if not patch:
             return
@@ -329,6 +356,7 @@ class Hub:
         for node, row in listed.items():
             tree = self._nodes.setdefault(node, {"seen": row.seen, "connected": False})
             tree["name"], tree["standing"] = row.name, row.standing
+        self._changed()
         return {node for node, row in listed.items() if row.is_up}
 
     def _node_of(self, instance: int) -> int | None:

@@ -178,6 +178,9 @@ class Agent:
         if self._link.is_up:
             self._outbox.tell(message)
 
+    def changed(self) -> None:
+        self._outbox.changed()
+
     def happened(self, event: Event) -> None:
         self._outbox.happened(event)
 

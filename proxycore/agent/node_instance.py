@@ -36,6 +36,9 @@ class Reporter(Protocol):
     def tell(self, message: BaseModel) -> None:
         """To the panel, if it is there; who is not hears it again when it asks."""
 
+    def changed(self) -> None:
+        """The state of an instance is another."""
+
     def happened(self, event: Event) -> None: ...
 
     def seen_of(self, instance: int, worker: Worker) -> Mapping[Place, Counts] | None:
@@ -401,6 +404,7 @@ class NodeInstance:
         """What runs is another revision, or has another number. While one is only tried, it does not."""
         current = self._record.current
         self._shown = current if current is not None and current.has_run else None
+        self._reporter.changed()
 
     def _tell(self, message: BaseModel) -> None:
         self._reporter.tell(message)
@@ -410,6 +414,7 @@ class NodeInstance:
     def worker_began(self, hello: Hello, *, is_found: bool) -> None:
         self._state = {}
         self._usage = ProcessUsage(self._supervisor.pid or hello.pid)
+        self._reporter.changed()
         self.worker = (hello.pid, hello.since)
         self.counters.begin(self._reporter.seen_of(self.number, self.worker) if is_found else None)
         if is_found:
@@ -426,6 +431,7 @@ class NodeInstance:
                 if self._up_before is not None:     # the worker says what is up right before it applies a document
                     self._up_before |= tunnels_up(self._state)
                 self.counters.observe(self._state, WHOLE if is_full else patch)
+                self._reporter.changed()
             case Happened(event=event):
                 self._reporter.happened(event.model_copy(update={"instance": self.number}))
             case Logged(lines=lines):
@@ -442,7 +448,7 @@ class NodeInstance:
         if not current.has_run:
             current.has_run = True
             self._save()
-            self._show()
+        self._show()
         self._tell(Applied(instance=self.number, revision=current.revision, changes=done.changes))
 
     def worker_died(self, how: str) -> None:
@@ -456,6 +462,7 @@ class NodeInstance:
     def worker_gone(self) -> None:
         self._state = {}
         self._usage = None
+        self._reporter.changed()
 
     def happened(self, kind: Kind, text: str, reason: str = "", tag: str = "") -> None:
         self._reporter.happened(Event(

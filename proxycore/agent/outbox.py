@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from proxycore.agent.log_ring import Line, shortened
-from proxycore.messages.beat import AGENT_S, until_next
+from proxycore.messages.beat import AGENT_S, Gathering, until_next
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.link import Happened, LogLines, Ping, State, Traffic
 from proxycore.messages.patch import difference, merge
@@ -31,7 +31,7 @@ class Outbox:
         self, state: Callable[[], dict[str, Any]], traffic: Callable[[], list[Traffic]], *,
         clock: Callable[[], float] = time.monotonic, state_in_s: Callable[[], float] = lambda: until_next(time.time(), AGENT_S),
     ) -> None:
-        """`state_in_s` says how long it is from now until state is told again."""
+        """`state_in_s` says how long it is from now until state is told again although nobody says that it changed."""
         self._state = state
         self._traffic = traffic
         self._clock = clock
@@ -43,6 +43,7 @@ class Outbox:
         self._log_lines: dict[int, deque[Line]] = {}
         self._sent_tree: dict[str, Any] | None = None       # what the panel has; None: nothing
         self._state_due = 0.0
+        self._changes = Gathering()
         self._said_at = 0.0
         self._traffic_unkept: set[tuple[str, int]] = set()
         self._traffic_at = 0.0
@@ -57,6 +58,11 @@ class Outbox:
         self._said_at = now
         self._traffic_unkept.clear()
         self.woken.set()
+
+    def changed(self) -> None:
+        """The state is another than before."""
+        if self._changes.changed(self._clock()):
+            self.woken.set()
 
     def tell(self, message: BaseModel) -> None:
         if len(self._messages) < MAX_MESSAGES:
@@ -85,7 +91,8 @@ class Outbox:
     @property
     def due_in_s(self) -> float:
         """Until something is due even if nothing happens."""
-        return max(0.0, self._state_due - self._clock())
+        due = self._state_due if self._changes.due is None else min(self._state_due, self._changes.due)
+        return max(0.0, due - self._clock())
 
     def next(self) -> Iterator[BaseModel]:
         """What is due now, most urgent first. State is read when its turn comes, not before."""
@@ -95,8 +102,9 @@ class Outbox:
         while self._events:
             yield self._said(self._next_events())
         now = self._clock()
-        if now >= self._state_due:
+        if now >= self._state_due or (self._changes.due is not None and now >= self._changes.due):
             self._state_due = now + self._state_in_s()
+            self._changes.told(now)
             if (state := self._next_state()) is not None:
                 yield self._said(state)
             for instance, lines in self._log_lines.items():

@@ -40,6 +40,7 @@ TICK_S = 0.2
 
 class LightWorker:
     def __init__(self) -> None:
+        self.pid = os.getpid()
         self.since = time.time()
         self.name = ""
         self.sha256 = ""
@@ -117,7 +118,7 @@ class Agent(asyncio.Protocol):
         if worker.agent is not None:
             worker.agent.transport.abort()
         worker.agent = self
-        self.send(messages.Hello(pid=os.getpid(), since=worker.since, name=worker.name, document_sha256=worker.sha256))
+        self.send(messages.Hello(pid=worker.pid, since=worker.since, name=worker.name, document_sha256=worker.sha256))
         if worker.sha256:
             worker.sent = worker.state()
             self.send(messages.State(patch=worker.sent, is_full=True))

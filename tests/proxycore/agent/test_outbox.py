@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from proxycore.agent.outbox import MAX_EVENTS, MAX_LOG_LINES, MAX_MESSAGES, PING_EVERY_S, TRAFFIC_AGAIN_S, Outbox
+from proxycore.messages.beat import GATHER_S, LEAST_S
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.link import Answer, Traffic
 from proxycore.messages.patch import merge
@@ -70,6 +71,28 @@ def test_all_of_the_state_then_what_is_different_once_a_second(node: Node) -> No
     assert patch.patch == node.state
     assert node.tree == node.state
     assert node.later(STATE_EVERY_S) == []
+
+
+def test_what_workers_say_is_gathered_and_passed_on_at_once(node: Node) -> None:
+    node.sent()
+    node.now += LEAST_S
+    for load in (2, 3):
+        node.state = {"host": {"load": load}}
+        node.outbox.changed()
+    assert node.outbox.due_in_s == pytest.approx(GATHER_S)
+    assert node.sent() == []
+    assert [one.patch for one in node.later(GATHER_S)] == [{"host": {"load": 3}}]
+    assert node.outbox.due_in_s == pytest.approx(STATE_EVERY_S)
+
+
+def test_who_changes_all_the_time_is_told_of_twice_a_second(node: Node) -> None:
+    node.sent()
+    said = 0
+    for turn in range(1000):
+        node.state = {"host": {"load": turn}}
+        node.outbox.changed()
+        said += len(node.later(0.01))
+    assert 10 / LEAST_S - 2 <= said <= 10 / LEAST_S
 
 
 def test_who_was_slow_gets_the_newest_and_no_queue(node: Node) -> None:
