@@ -40,6 +40,7 @@ from proxycore.messages.link import (
     Ask,
     Close,
     Confirm,
+    EventsKept,
     Happened,
     Hello,
     LogLines,
@@ -236,8 +237,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _happened(self, said: Happened) -> None:
         now = time.monotonic()
         taken = [event for event in said.events if self._events.take(1, now)]
-        if taken:
-            rows = await database_sync_to_async(events.note)(self.node, taken)
+        assert self.hello is not None
+        rows = await database_sync_to_async(partial(events.note, boot=self.hello.boot, seq=said.seq))(self.node, taken)
+        if said.seq:
+            await self._say(EventsKept(seq=said.seq))
+        if rows:
             await self.channel_layer.group_send(HUBS, events.as_message(rows))
 
     async def _traffic(self, said: Traffic) -> None:

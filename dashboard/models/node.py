@@ -34,6 +34,8 @@ class Node(models.Model):
     system = models.CharField(max_length=255, blank=True, default="", editable=False)
     clock_skew_s = models.FloatField(null=True, blank=True, editable=False, help_text="its clock less the panel's")
     boots = models.JSONField(default=list, editable=False, help_text="of its last agent processes, the newest last")
+    events_boot = models.CharField(max_length=64, blank=True, default="", editable=False, help_text="the agent process that told")
+    events_seq = models.PositiveBigIntegerField(default=0, editable=False, help_text="of its last events that are written down")
     twice_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="one identity was used from two places")
     twice_note = models.CharField(max_length=255, blank=True, default="", editable=False)
 

@@ -24,8 +24,11 @@ MAX_FUTURE_S: Final = 300.0         # a node's clock that is off by more is not 
 MAX_COUNT: Final = 2**53
 
 
-def note(node: Node, events: Sequence[Event]) -> list[NodeEvent]:
-    """Keep them. Of an instance that is not the node's own, they are the node's. The hubs are told by `tell_events`."""
+def note(node: Node, events: Sequence[Event], *, boot: str = "", seq: int = 0) -> list[NodeEvent]:
+    """Keep them; of an instance that is not the node's own, they are the node's. Who calls tells the hubs of what is returned.
+
+    `boot`, `seq`: of the agent process that says them, see link.Happened; what it has said before is not kept twice.
+    """
     instances = {event.instance for event in events if event.instance}
     own = set(Instance.objects.filter(node=node, pk__in=instances).values_list("pk", flat=True)) if instances else set()
     rows = [
@@ -36,11 +39,23 @@ def note(node: Node, events: Sequence[Event]) -> list[NodeEvent]:
         for event in events
     ]
     with transaction.atomic():
+        if seq and not _is_new(node, _clean(boot), seq):
+            return []
         for row in rows:            # one by one: not every database tells the keys of many
             row.save(force_insert=True)
         if rows and rows[-1].pk % _SLACK < len(rows):
             _prune(NodeEvent.objects.filter(node=node), MAX_PER_NODE)
     return rows
+
+
+def _is_new(node: Node, boot: str, seq: int) -> bool:
+    """Whether these were not kept yet; from now on they were. The connection before may still be writing: one row decides."""
+    mine = Node.objects.filter(pk=node.pk)
+    kept = mine.select_for_update().values_list("events_boot", "events_seq").first()
+    if kept is None or (kept[0] == boot and kept[1] >= seq):
+        return False
+    mine.update(events_boot=boot, events_seq=seq)
+    return True
 
 
 def note_and_tell(node: Node, kind: Kind, text: str, **more: Any) -> NodeEvent:

@@ -29,6 +29,7 @@ from proxycore.messages.link import (
     Ask,
     Close,
     Confirm,
+    EventsKept,
     FromPanel,
     Hello,
     TrafficKept,
@@ -202,6 +203,8 @@ class Link:
                 self._obeying.asked(message)
             case TrafficKept():
                 self._obeying.kept(message)
+            case EventsKept():
+                self._outbox.events_kept(message.seq)
 
     async def _send_all(self, socket: ClientConnection) -> None:
         outbox = self._outbox

@@ -17,11 +17,12 @@ from proxycore.messages.link import Happened, LogLines, Ping, State, Traffic
 from proxycore.messages.patch import difference, merge
 
 MAX_EVENTS: Final = 2000            # kept while the panel is away
-EVENTS_AT_ONCE: Final = 200
+EVENTS_AT_ONCE: Final = 200         # said, and not known to be written down
 MAX_MESSAGES: Final = 256           # answers and the like, which bounded questions make
 MAX_LOG_LINES: Final = 500          # of one instance between two messages
 PING_EVERY_S: Final = 5.0
 TRAFFIC_AGAIN_S: Final = 30.0
+EVENTS_AGAIN_S: Final = 30.0
 
 
 class Outbox:
@@ -40,6 +41,9 @@ class Outbox:
         self._messages: deque[BaseModel] = deque()
         self._events: deque[Event] = deque()
         self._lost_events = 0
+        self._unkept: Happened | None = None
+        self._unkept_at: float | None = None    # when it was said on this connection
+        self._events_seq = 0
         self._log_lines: dict[int, deque[Line]] = {}
         self._sent_tree: dict[str, Any] | None = None       # what the panel has; None: nothing
         self._state_due = 0.0
@@ -57,6 +61,7 @@ class Outbox:
         self._state_due = now
         self._said_at = now
         self._traffic_unkept.clear()
+        self._unkept_at = None
         self.woken.set()
 
     def changed(self) -> None:
@@ -84,6 +89,11 @@ class Outbox:
         if not self._traffic_unkept:
             self.woken.set()
 
+    def events_kept(self, seq: int) -> None:
+        if self._unkept is not None and seq >= self._unkept.seq:
+            self._unkept = None
+            self.woken.set()
+
     def has_traffic(self) -> None:
         """A bucket was added."""
         self.woken.set()
@@ -99,8 +109,9 @@ class Outbox:
         self.woken.clear()
         while self._messages:
             yield self._said(self._messages.popleft())
-        while self._events:
-            yield self._said(self._next_events())
+        now = self._clock()
+        if (happened := self._next_events(now)) is not None:
+            yield self._said(happened)
         now = self._clock()
         if now >= self._state_due or (self._changes.due is not None and now >= self._changes.due):
             self._state_due = now + self._state_in_s()
@@ -118,13 +129,25 @@ class Outbox:
         self._said_at = self._clock()
         return message
 
-    def _next_events(self) -> Happened:
+    def _next_events(self, now: float) -> Happened | None:
+        """The oldest few, when those before are written down; or the same again, on a new connection or after long."""
+        if self._unkept is not None:
+            if self._unkept_at is not None and now < self._unkept_at + EVENTS_AGAIN_S:
+                return None
+            self._unkept_at = now
+            return self._unkept
+        if not self._events:
+            return None
         if self._lost_events:
             count, self._lost_events = self._lost_events, 0
             self._events.appendleft(Event(
                 kind=Kind.EVENTS_LOST, at=self._events[0].at, count=count,
                 text=f"{count} older events were dropped while the panel was away"))
-        return Happened(events=[self._events.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._events)))])
+        self._events_seq += 1
+        count = min(EVENTS_AT_ONCE, len(self._events))
+        self._unkept = Happened(seq=self._events_seq, events=[self._events.popleft() for _ in range(count)])
+        self._unkept_at = now
+        return self._unkept
 
     def _next_state(self) -> State | None:
         tree = self._state()

@@ -88,8 +88,13 @@ class State(Message):
 
 
 class Happened(Message):
+    """The next ones come when EventsKept says `seq`, which grows by one and begins with 1 in each agent process; the same ones
+    are said again after a new connection, and when no answer came. 0: nobody waits for an answer.
+    """
+
     type: Literal["events"] = "events"
     events: list[Event] = Field(max_length=1000)
+    seq: int = Field(default=0, ge=0, lt=2**63)
 
 
 class Applied(Message):
@@ -214,8 +219,15 @@ class TrafficKept(Message):
     seq: int
 
 
+class EventsKept(Message):
+    """Everything up to `seq` of this agent process is written down."""
+
+    type: Literal["events_kept"] = "events_kept"
+    seq: int
+
+
 FromAgent = Annotated[
     Hello | State | Happened | Applied | Reverted | Traffic | Answer | LogLines | Ping, Field(discriminator="type")]
-FromPanel = Annotated[Welcome | Wanted | Confirm | Ask | TrafficKept | Ping, Field(discriminator="type")]
+FromPanel = Annotated[Welcome | Wanted | Confirm | Ask | TrafficKept | EventsKept | Ping, Field(discriminator="type")]
 from_agent: TypeAdapter[FromAgent] = TypeAdapter(FromAgent)
 from_panel: TypeAdapter[FromPanel] = TypeAdapter(FromPanel)

@@ -301,3 +301,16 @@ def test_ten_instances_and_how_much_the_agent_takes(panel: Panel, node: Node) ->
         node.await_running(n, 40)
     assert len(node.worker_pids) == 10
     assert node.process.rss_bytes < 48 * 1024 * 1024
+
+
+def test_events_that_the_panel_did_not_write_down_are_told_again(panel: Panel, node: Node) -> None:
+    panel.is_keeping = False
+    panel.wanted = [wanted(1, 1, {})]
+    node.start()
+    node.await_running(1)
+    (first,) = until("events were told", lambda: panel.told_events, 10)
+    panel.is_keeping = True
+    panel.close()
+    until("they are told again", lambda: panel.told_events.count(first) == 2, 10)
+    panel.await_event("applied")
+    assert [one.kind for one in panel.events].count("worker_started") == 1

@@ -23,6 +23,7 @@ from proxycore.messages.link import (
     PATH,
     Ask,
     Confirm,
+    EventsKept,
     Joined,
     Ping,
     TrafficKept,
@@ -64,14 +65,15 @@ class Panel:
     def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
         self.is_reading = True
-        self.is_keeping = True          # traffic is answered
+        self.is_keeping = True          # traffic and events are answered
         self.close_code: int | None = None      # what comes instead of a welcome
         self.join_status = HTTPStatus.CREATED
         self.wanted: list[WantedInstance] = []
         self.joined: list[dict[str, Any]] = []
         self.hellos: list[Any] = []
         self.said: list[Any] = []
-        self.events: list[Any] = []
+        self.events: list[Any] = []     # each once
+        self.told_events: list[tuple[str, int]] = []        # boot and number as they came, also of those that came again
         self.traffic: list[Any] = []
         self.tree: dict[str, Any] = {}
         self.states = 0
@@ -238,14 +240,14 @@ class Panel:
             self._connections.add(connection)
             pinging = asyncio.create_task(self._ping(connection))
             try:
-                await self._listen(connection)
+                await self._listen(connection, hello.boot)
             finally:
                 pinging.cancel()
                 self._connections.discard(connection)
         except ConnectionClosed:
             return
 
-    async def _listen(self, connection: ServerConnection) -> None:
+    async def _listen(self, connection: ServerConnection, boot: str) -> None:
         while True:
             while not self.is_reading:
                 await asyncio.sleep(0.02)
@@ -258,7 +260,11 @@ class Panel:
                         self.tree = {}
                     merge(self.tree, message.patch)
                 case "events":
-                    self.events += message.events
+                    if (boot, message.seq) not in self.told_events:
+                        self.events += message.events
+                    self.told_events.append((boot, message.seq))
+                    if self.is_keeping:
+                        await connection.send(EventsKept(seq=message.seq).model_dump_json())
                 case "traffic":
                     self.traffic.append(message)
                     if self.is_keeping:

@@ -239,3 +239,27 @@ async def test_a_node_that_goes_without_a_word_is_down(world: World, monkeypatch
     event = await eventually_in_db(is_down)
     assert "192.0.2.7" in event.text
     assert not (await db(Node.objects.get)).is_up
+
+
+async def test_events_that_are_said_again_are_kept_once(world: World) -> None:
+    node, identity = await db(world.node)
+    agent = world.agent(identity)
+    await agent.join()
+    said = {"type": "events", "seq": 1, "events": [{"kind": "tunnel_up", "at": time.time(), "text": "first"}]}
+    await agent.say(said)
+    assert (await agent.await_("events_kept"))["seq"] == 1
+    again = world.agent(identity)
+    await again.join()          # the connection before broke before the answer was read
+    await again.say(said)
+    assert (await again.await_("events_kept"))["seq"] == 1
+    await again.say({**said, "seq": 2, "events": [{"kind": "tunnel_up", "at": time.time(), "text": "second"}]})
+    assert (await again.await_("events_kept"))["seq"] == 2
+    other = world.agent(identity, "b2")
+    await other.join()          # another process counts from 1
+    await other.say({**said, "events": [{"kind": "tunnel_up", "at": time.time(), "text": "third"}]})
+    assert (await other.await_("events_kept"))["seq"] == 1
+
+    def texts() -> list[str]:
+        return list(NodeEvent.objects.filter(node=node, kind="tunnel_up").order_by("pk").values_list("text", flat=True))
+
+    assert await db(texts) == ["first", "second", "third"]

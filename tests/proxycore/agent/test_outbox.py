@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from proxycore.agent.outbox import MAX_EVENTS, MAX_LOG_LINES, MAX_MESSAGES, PING_EVERY_S, TRAFFIC_AGAIN_S, Outbox
+from proxycore.agent.outbox import (
+    EVENTS_AGAIN_S,
+    MAX_EVENTS,
+    MAX_LOG_LINES,
+    MAX_MESSAGES,
+    PING_EVERY_S,
+    TRAFFIC_AGAIN_S,
+    Outbox,
+)
 from proxycore.messages.beat import GATHER_S, LEAST_S
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.link import Answer, Traffic
@@ -40,6 +48,15 @@ class Node:
                     self.tree = {}
                 merge(self.tree, one.patch)
         return sent
+
+    def told_events(self) -> list[Event]:
+        """What the panel writes down until there is nothing more."""
+        told: list[Event] = []
+        while said := [one for one in self.sent() if one.type == "events"]:
+            (one,) = said
+            told += one.events
+            self.outbox.events_kept(one.seq)
+        return told
 
     def later(self, seconds: float) -> list[Any]:
         self.now += seconds
@@ -130,10 +147,31 @@ def test_answers_come_before_all_else_and_are_bounded(node: Node) -> None:
 def test_events_wait_for_the_panel_and_those_that_were_dropped_are_counted(node: Node) -> None:
     for number in range(MAX_EVENTS + 7):
         node.outbox.happened(event(number))
-    got = [one for message in node.sent() if message.type == "events" for one in message.events]
+    got = node.told_events()
     assert (got[0].kind, got[0].count) == (Kind.EVENTS_LOST, 7)
     assert [one.text for one in got[1:]] == [str(number) for number in range(7, MAX_EVENTS + 7)]
     assert kinds(node.later(STATE_EVERY_S)) == []
+
+
+def test_events_that_are_not_known_to_be_kept_are_said_again(node: Node) -> None:
+    node.sent()
+    node.outbox.happened(event(1))
+    node.outbox.happened(event(2))
+    (first,) = node.later(0)
+    node.outbox.happened(event(3))
+    assert node.later(1) == [], "it waits until those before are written down"
+    node.outbox.connected()
+    again = node.sent()[0]
+    assert (again.seq, again.events) == (first.seq, first.events)
+    assert "events" in kinds(node.later(EVENTS_AGAIN_S)), "the panel could not write them, say"
+    node.outbox.events_kept(first.seq - 1)
+    assert "events" not in kinds(node.later(1))
+    node.outbox.events_kept(first.seq)
+    (last,) = [one for one in node.sent() if one.type == "events"]
+    assert (last.seq, [one.text for one in last.events]) == (first.seq + 1, ["3"])
+    node.outbox.events_kept(last.seq)
+    node.outbox.connected()
+    assert "events" not in kinds(node.sent())
 
 
 def test_lines_that_are_watched_go_with_the_state_and_the_newest_are_shown(node: Node) -> None:
