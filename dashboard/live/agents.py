@@ -2,6 +2,8 @@
 
 Who connects has proven its node's identity before it is let in; everybody else gets the same refusal. States, logs and answers
 go past the database; the rest is written by the ledger, in the order in which it was said.
+
+An agent that knows that its node is paused is held: it is sent nothing but pings, and greeted when the node is resumed.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from dashboard.live.history import History
 from dashboard.live.ledger import Ledger
 from dashboard.live.looked_at import Looked
 from dashboard.live.tasks import spawn
-from dashboard.live.telling import HUBS, NODES, group_of
+from dashboard.live.telling import HUBS, NODES, group_of, held_group_of
 from dashboard.live.tree import NodeTree
 from dashboard.live.wanting import Wanting
 from dashboard.models import Node
@@ -102,7 +104,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self.node = node
         self.tree, self.history, self.looked = NodeTree(), History(), Looked()
         self.ledger = Ledger(f"node {node.pk}")
-        self.hello: Hello | None = None
+        self.hello: Hello | None = None         # of one that is greeted
+        self.held: Hello | None = None          # of one that waits for that
         self.close_code: int | None = None
         self.is_replaced = False
         now = time.monotonic()
@@ -113,7 +116,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._runs: dict[str, tuple[Any, Any]] = {}
         self._skew = 0.0
         await self.accept()
-        if node.state != Standing.APPROVED:
+        if node.state not in (Standing.APPROVED, Standing.PAUSED):
             await database_sync_to_async(presence.note_refused)(node.pk, self.address)
             await self._end(CLOSE_OF[Standing(node.state)], f"the node is {Standing(node.state).label}")
             return
@@ -126,6 +129,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
             return
         beating.cancel()
         await self.ledger.end()
+        if self.held is not None:
+            await self.channel_layer.group_discard(held_group_of(self.node.pk), self.channel_name)
         if self.hello is None:
             return
         await self.channel_layer.group_discard(group_of(self.node.pk), self.channel_name)
@@ -160,7 +165,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
                 await self._end(Close.BROKEN, "a message that is none")
             return
         if isinstance(message, Hello):
-            await self._greet(message)
+            if self.hello is None and self.held is None:
+                await self._greet(message)
         elif self.hello is not None:
             await self._hear(message)
 
@@ -184,8 +190,6 @@ class AgentConsumer(AsyncWebsocketConsumer):
                 await self._logged(message)
 
     async def _greet(self, hello: Hello) -> None:
-        if self.hello is not None:
-            return
         if hello.protocol != PROTOCOL:
             await self._end(Close.VERSION, f"this panel speaks protocol {PROTOCOL}")
             return
@@ -193,7 +197,10 @@ class AgentConsumer(AsyncWebsocketConsumer):
         arrive = database_sync_to_async(presence.arrived)
         arrival = await arrive(self.node.pk, self.node.identity_prefix or "", hello, self.address, self.connected_at)
         if arrival is None or arrival.is_refused:
-            await self._look_at_standing()
+            if arrival is not None and arrival.node.state == Standing.PAUSED and hello.is_paused and self.held is None:
+                await self._hold(hello)
+            else:
+                await self._look_at_standing()
             return
         self.node, self.hello = arrival.node, hello
         await self.channel_layer.group_add(group_of(self.node.pk), self.channel_name)
@@ -207,6 +214,19 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self.tree.set_own(await database_sync_to_async(presence.own_instances)(self.node.pk))
         self._write(self._look)
         await self._skewed(hello.at)
+
+    async def _hold(self, hello: Hello) -> None:
+        """It knows that it is paused. A word that came before we listened for it is not missed."""
+        self.held = hello
+        await self.channel_layer.group_add(held_group_of(self.node.pk), self.channel_name)
+        await database_sync_to_async(presence.note_refused)(self.node.pk, self.address)
+        self._write(self._look_at_standing)
+
+    async def _release(self, hello: Hello) -> None:
+        await self._greet(hello)
+        if self.hello is not None:
+            self.held = None
+            await self.channel_layer.group_discard(held_group_of(self.node.pk), self.channel_name)
 
     async def _state(self, said: State) -> None:
         try:
@@ -320,6 +340,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
         state, prefix = await database_sync_to_async(presence.identity_of)(self.node.pk)
         if prefix != self.node.identity_prefix:
             await self._end(Close.REVOKED, "the node has another identity now")
+        elif self.held is not None and state in (Standing.APPROVED, Standing.PAUSED):
+            if state == Standing.APPROVED:
+                await self._release(self.held)
         elif state != Standing.APPROVED:
             await self._end(CLOSE_OF[Standing(state)], f"the node is {Standing(state).label}")
 
@@ -351,17 +374,21 @@ class AgentConsumer(AsyncWebsocketConsumer):
         while self.close_code is None:
             await asyncio.sleep(BEAT_S)
             now = time.monotonic()
-            if now - self.heard_at >= SILENCE_S or (self.hello is None and now - begun >= HELLO_S):
+            is_silent = self.hello is None and self.held is None
+            if now - self.heard_at >= SILENCE_S or (is_silent and now - begun >= HELLO_S):
                 logger.info("node %d says nothing any more", self.node.pk)
                 await self._end(1001, "nothing was heard")
                 return
-            if self.hello is None:
+            if is_silent:
                 continue
             if now - self.said_at >= BEAT_S - 1:
                 await self._say(Ping(at=time.time()))
             if now - looked_at >= LOOK_EVERY_S:
                 looked_at = now
                 self._write(self._look_at_standing)
+                if self.hello is None:
+                    self._write(partial(_call, partial(presence.note_refused, self.node.pk, self.address)))
+                    continue
                 self._write(partial(_call, partial(presence.note_seen, self.node.pk, self.connected_at, self._skew)))
                 await self.node_wanted({})
 

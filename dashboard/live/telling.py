@@ -25,6 +25,11 @@ def group_of(node_pk: int) -> str:
     return f"node.{node_pk}"
 
 
+def held_group_of(node_pk: int) -> str:
+    """Of the consumers whose agents wait until the node is resumed."""
+    return f"held.{node_pk}"
+
+
 def tell(group: str, message: dict[str, Any]) -> None:
     """Send `message` to a group, from code that is not async."""
     layer = get_channel_layer()
@@ -43,4 +48,5 @@ def tell_wanted(node_pk: int) -> None:
 
 def tell_standing(node_pk: int) -> None:
     """After this transaction: the node may be approved, paused, revoked or gone now."""
-    transaction.on_commit(partial(tell, group_of(node_pk), {"type": "node.standing"}))
+    for group in (group_of(node_pk), held_group_of(node_pk)):
+        transaction.on_commit(partial(tell, group, {"type": "node.standing"}))

@@ -134,6 +134,7 @@ class Agent:
     def hello(self) -> Hello:
         return Hello(
             version=__version__, boot=self._boot, at=time.time(), host=socket.gethostname()[:255],
+            is_paused=self._state_dir.is_paused,
             system=f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}"[:255],
             running=[
                 Running(instance=number, revision=revision.revision, document_sha256=revision.document_sha256)

@@ -32,6 +32,7 @@ from proxycore.messages.link import (
     EventsKept,
     FromPanel,
     Hello,
+    Ping,
     TrafficKept,
     Wanted,
     Welcome,
@@ -47,9 +48,13 @@ STEADY_S: Final = 10.0              # a link that stood for so long was a good o
 SAID_AGAIN_S: Final = 600.0         # the same trouble is logged again after so long
 
 AGAIN_S: Final = {
-    Close.PAUSED: 60.0, Close.REPLACED: 60.0, Close.WAITING: 5.0, Close.VERSION: 60.0, Close.BROKEN: 30.0,
+    Close.REPLACED: 60.0, Close.WAITING: 5.0, Close.VERSION: 60.0, Close.BROKEN: 30.0,
 }
 """When to come back after a close code, less up to a half of it."""
+
+FIRST_PAUSED_S: Final = 1.0
+MOST_PAUSED_S: Final = 60.0
+"""A panel keeps the connection of a paused node that knows it; one that does not is asked ever more seldom."""
 
 WHY: Final = {
     Close.REVOKED: "the panel has revoked this node",
@@ -95,6 +100,7 @@ class Link:
         self._outbox = outbox
         self._obeying = obeying
         self._backoff = backoff or Backoff(FIRST_BACKOFF_S, MOST_BACKOFF_S)
+        self._paused_backoff = Backoff(FIRST_PAUSED_S, MOST_PAUSED_S)
         self._clock = clock
         self._trouble = ""
         self._trouble_at = 0.0
@@ -112,6 +118,8 @@ class Link:
             await asyncio.sleep(self._wait_s(code))
 
     def _wait_s(self, code: int) -> float:
+        if code == Close.PAUSED:
+            return self._paused_backoff.next_s()
         try:
             known = Close(code)
         except ValueError:
@@ -151,6 +159,8 @@ class Link:
                     sending = tasks.spawn("to the panel", self._send_all(socket))
                 elif sending is not None and message is not None:
                     self._obey(message)
+                elif isinstance(message, Ping):         # the node is paused: the panel will say when it is not
+                    await socket.send(message.model_dump_json())
         except ConnectionClosed as closed:
             return self._closed(closed)
         except TimeoutError:
@@ -167,6 +177,7 @@ class Link:
                 await asyncio.wait((sending,))
             if self._clock() - begun >= STEADY_S:
                 self._backoff.reset()
+                self._paused_backoff.reset()
         return 0
 
     async def _next(self, socket: ClientConnection) -> FromPanel | None:

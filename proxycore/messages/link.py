@@ -29,7 +29,7 @@ class Close(IntEnum):
     """Codes of the WebSocket."""
 
     REVOKED = 4401          # the identity is no longer good: workers are stopped, the agent ends
-    PAUSED = 4403           # the node is paused: workers are stopped, come back every minute
+    PAUSED = 4403           # the node is paused: workers are stopped, and it comes back to wait (Hello.is_paused)
     REPLACED = 4409         # the same identity connected from elsewhere, and that one is newer
     WAITING = 4425          # not approved yet: come back
     VERSION = 4426          # this panel does not speak the agent's PROTOCOL
@@ -76,6 +76,7 @@ class Hello(Message):
     host: str = Field(default="", max_length=255)   # its name
     system: str = Field(default="", max_length=255)         # "Linux 6.1 x86_64, Python 3.11.7"
     running: list[Running] = []
+    is_paused: bool = False                 # it was told so: its workers are stopped, and its Welcome comes when it is resumed
 
 
 class State(Message):

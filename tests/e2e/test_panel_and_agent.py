@@ -262,7 +262,7 @@ def test_a_paused_node_stops_and_a_revoked_one_for_good(site: Installation) -> N
     site.ask("POST", f"nodes/{node}/pause/")
     until("the workers are stopped", lambda: not site.serves(), SOON_S + 5)
     site.ask("POST", f"nodes/{node}/resume/")
-    site.await_tunnel(90)           # a paused agent looks once a minute
+    site.await_tunnel(10)
     site.ask("POST", f"nodes/{node}/revoke/")
     agent = site.agent
     assert agent is not None

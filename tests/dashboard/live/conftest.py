@@ -135,11 +135,14 @@ class Agent(Socket):
         self.boot = boot
         self.running = running or []
 
+    async def greet(self, **more: Any) -> None:
+        await self.say({"type": "hello", "version": "1", "boot": self.boot, "at": time.time(), "host": "h", "system": "s",
+                        "running": self.running, **more})
+
     async def join(self) -> dict[str, Any]:
         """Up to the first Wanted."""
         assert await self.open(), self.code
-        await self.say({"type": "hello", "version": "1", "boot": self.boot, "at": time.time(), "host": "h", "system": "s",
-                        "running": self.running})
+        await self.greet()
         welcome = await self.hear()
         assert welcome["type"] == "welcome", welcome
         return await self.await_("wanted")

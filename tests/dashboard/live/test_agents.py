@@ -67,6 +67,8 @@ async def test_a_node_that_waits_is_paused_or_revoked(world: World) -> None:
             await agent.close()
             continue
         assert await agent.open()
+        if code == Close.PAUSED:
+            await agent.greet()         # it is asked first whether it knows
         assert (await agent.hear())["code"] == code
     assert (await db(Node.objects.get)).last_seen_from == "192.0.2.7"
 
@@ -84,6 +86,46 @@ async def test_who_is_connected_hears_of_it_at_once(world: World, act: Any, code
     node = await db(Node.objects.get)
     assert not node.is_up
     assert not await db(NodeEvent.objects.filter(kind="node_down").exists), "it was our own word"
+
+
+@pytest.mark.parametrize("act", [resume, revoke])
+async def test_an_agent_that_knows_that_it_is_paused_is_kept_and_hears_at_once(world: World, act: Any) -> None:
+    node, identity = await db(world.node)
+    instance = await db(world.instance, node)
+    await db(pause, node, by=None)
+    agent = world.agent(identity)
+    assert await agent.open()
+    await agent.greet(is_paused=True)
+    await eventually_in_db(lambda: Node.objects.get().last_seen_at)
+    await agent.say({"type": "ping"})
+    await agent.say({"type": "events", "events": [{"kind": "tunnel_up", "at": time.time()}]})
+    assert await agent.is_quiet(0.3)
+    assert not (await db(Node.objects.get)).is_up
+    begin = time.monotonic()
+    await db(act, node, by=None)
+    if act is revoke:
+        assert (await agent.await_("closed"))["code"] == Close.REVOKED
+    else:
+        assert (await agent.hear())["type"] == "welcome"
+        (wanted,) = (await agent.await_("wanted"))["instances"]
+        assert wanted["instance"] == instance.pk
+        assert (await db(Node.objects.get)).is_up
+        await db(pause, node, by=None)
+        assert (await agent.await_("closed"))["code"] == Close.PAUSED
+    assert time.monotonic() - begin < 2
+    assert not await db(NodeEvent.objects.filter(kind="tunnel_up").exists)
+
+
+async def test_a_paused_agent_that_is_silent_is_let_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "BEAT_S", 0.1)
+    monkeypatch.setattr(agents, "SILENCE_S", 0.5)
+    node, identity = await db(world.node)
+    await db(pause, node, by=None)
+    agent = world.agent(identity)
+    await agent.open()
+    await agent.greet(is_paused=True)
+    assert (await agent.await_("ping"))["type"] == "ping"
+    assert (await agent.await_("closed"))["code"] == 1001
 
 
 async def test_another_identity_ends_the_connection_of_the_old_one(world: World) -> None:
