@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Any
 
 from channels.db import database_sync_to_async
 from pydantic import BaseModel
 
 from dashboard.services.running import WantedRevision, wanted_of
-from proxycore.messages.link import MAX_MESSAGE_BYTES, Running, Wanted, WantedInstance
-
-MAX_BATCH_BYTES: Final = MAX_MESSAGE_BYTES * 3 // 4
-"""Of documents in one message; more follow in the next one."""
+from proxycore.messages.link import MAX_DOCUMENT_BYTES, Running, Wanted, WantedInstance, document_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +54,11 @@ class Wanting:
         size = 0
         for one in waiting:
             text = await database_sync_to_async(one.document)()
-            length = len(json.dumps(text))
-            if length > MAX_BATCH_BYTES:
+            length = document_bytes(text)
+            if length > MAX_DOCUMENT_BYTES:         # it was published by an older panel
                 logger.error("the document of %s (%d bytes) is too long to be sent to a node", one.name, length)
                 continue
-            if size + length > MAX_BATCH_BYTES:
+            if size + length > MAX_DOCUMENT_BYTES:
                 break
             texts[one.instance] = text
             size += length

@@ -41,6 +41,7 @@ from dashboard.services.locking import holding
 from dashboard.services.ports import PortConflict, conflicts_of
 from dashboard.services.storing import load_content
 from proxycore.api import render_path
+from proxycore.messages.link import MAX_DOCUMENT_BYTES, document_bytes
 
 MAX_SUMMARY: Final = 200
 """Sentences that a revision keeps about what it changes; the whole difference is found from the documents."""
@@ -342,12 +343,16 @@ def _compile(instance: Instance) -> _Compiled:
 
 
 def _check(compiled: _Compiled) -> None:
-    """What the data plane, the linter and the node's ports say. What both of the first two say is told once."""
+    """What the data plane, the linter, the node's ports and the way to it say. What the first two both say is told once."""
     problems, findings = review_text(compiled.text)
     compiled.findings = place_findings(compiled.content, findings)
     compiled.problems = place_problems(compiled.content, problems)
     conflicts = conflicts_of(compiled.instance.node, compiled.content, compiled.instance) if compiled.instance.enabled else []
     compiled.problems += [_taken(compiled, conflict) for conflict in conflicts]
+    if (size := document_bytes(compiled.text)) > MAX_DOCUMENT_BYTES:
+        text = (f"it takes {size / 2**20:.1f} MiB on its way to its node, and {MAX_DOCUMENT_BYTES / 2**20:g} MiB are the most: "
+                "lists that are so long, of clients, say, fit into several instances")
+        compiled.problems.append(PlacedProblem(Problem("error", "document", 0, 0, "", text), None, None, None, ""))
 
 
 def _taken(compiled: _Compiled, conflict: PortConflict) -> PlacedProblem:

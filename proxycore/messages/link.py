@@ -7,6 +7,7 @@ the panel ends it: the agent comes back after some of them, and for the others w
 
 from __future__ import annotations
 
+import json
 from enum import IntEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -21,6 +22,9 @@ PROTOCOL: Final = 1
 PATH: Final = "/agent/v1/"
 JOIN_PATH: Final = "/agent/v1/join/"
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = MAX_MESSAGE_BYTES * 3 // 4
+"""Of documents in one Wanted, as `document_bytes` has it; more follow in the next one."""
+
 SILENCE_S: Final = 15.0
 """Who hears nothing for so long (there is a State or Ping at least every 5 s) takes the other for gone."""
 
@@ -225,6 +229,11 @@ class EventsKept(Message):
 
     type: Literal["events_kept"] = "events_kept"
     seq: int
+
+
+def document_bytes(text: str) -> int:
+    """How much a document takes in a message."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 FromAgent = Annotated[

@@ -344,3 +344,15 @@ def test_rows_that_make_no_document_are_told_by_their_place(edge: Instance) -> N
         publish(edge, by=None)
     assert caught.value.path == "inbounds"
     assert not is_published(edge)
+
+
+def test_a_document_that_no_node_could_be_sent_is_refused_before() -> None:
+    long = {"outbounds": [{"tag": "out", "protocol": "freedom", "comment": "x" * (13 << 20)}]}
+    instance, _ = import_new(json.dumps(long), name="long", node=local_node(), by=None)
+    with pytest.raises(PublishRefused) as refused:
+        publish(instance, by=None, accept_warnings=True)
+    (problem,) = [one for one in refused.value.problems if one.severity == "error"]
+    assert problem.message.startswith("it takes 13.0 MiB on its way to its node, and 12 MiB are the most")
+    assert not Revision.objects.exists()
+    (told,) = [one for one in review(instance).problems if one.severity == "error"]
+    assert told.message == problem.message
