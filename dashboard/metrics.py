@@ -16,10 +16,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from dashboard.api.authentication import SCHEME, find_token
-from dashboard.models import ApiToken, Certificate, Instance, TrafficSeries
+from dashboard.choices import Standing
+from dashboard.models import ApiToken, Certificate, Instance, Node, TrafficSeries
+from dashboard.services.asking import gauges_of_nodes
 
 MAX_CLIENT_SERIES: Final = 2000
 """Clients whose traffic is told one by one; of more only the sum is. A Prometheus chokes on unbounded labels."""
+
+MAX_TUNNEL_SERIES: Final = 2000
+"""The same for tunnels that run; of more only their instances are told."""
 
 _FORWARDED: Final = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP")
 
@@ -55,15 +60,18 @@ def _token(request: HttpRequest) -> ApiToken | None:
 
 
 class PanelCollector(Collector):
-    """What the database knows, for the instances of `token`."""
+    """What the database knows, and what the nodes' connections say that runs now, for the instances of `token`."""
 
     def __init__(self, token: ApiToken | None) -> None:
-        mine = list(token.instances.values_list("pk", flat=True)) if token is not None else []
-        self._instances: QuerySet[Instance] = Instance.objects.filter(pk__in=mine) if mine else Instance.objects.all()
-        self._sees_all = not mine
+        self._names: dict[str, tuple[str, str]] = {}        # by the number as text: (name, its node's)
+        self._sees_all = token is None or not token.is_limited
+        self._instances: QuerySet[Instance] = Instance.objects.all()
+        if token is not None and token.is_limited:
+            self._instances = self._instances.filter(pk__in=list(token.instances.values_list("pk", flat=True)))
 
     def collect(self) -> Iterator[Metric]:
         yield from self._instance_metrics()
+        yield from self._live()
         yield from self._traffic()
         yield from self._credentials()
         if self._sees_all:
@@ -73,11 +81,32 @@ class PanelCollector(Collector):
         labels = ["instance", "node"]
         enabled = GaugeMetricFamily("xrev_instance_enabled", "1: it should run", labels=labels)
         revision = GaugeMetricFamily("xrev_instance_published_revision", "Number of its newest revision", labels=labels)
-        rows = self._instances.annotate(newest=Max("revisions__number")).values_list("name", "node__name", "enabled", "newest")
-        for name, node, is_enabled, newest in rows.order_by("name"):
+        rows = self._instances.annotate(newest=Max("revisions__number")).order_by("name")
+        for pk, name, node, is_enabled, newest in rows.values_list("pk", "name", "node__name", "enabled", "newest"):
+            self._names[str(pk)] = (name, node)
             enabled.add_metric([name, node], int(is_enabled))
             revision.add_metric([name, node], newest or 0)
         yield from (enabled, revision)
+
+    def _live(self) -> Iterator[Metric]:
+        """Of a node that is not connected only that is known; of an instance that it does not have, nothing."""
+        nodes = list(Node.objects.filter(state=Standing.APPROVED).order_by("name").values_list("pk", "name", "is_up"))
+        if self._sees_all:
+            up = GaugeMetricFamily("xrev_node_up", "1: its agent is connected", labels=["node"])
+            for _, name, is_up in nodes:
+                up.add_metric([name], int(is_up))
+            yield up
+        said = gauges_of_nodes([pk for pk, _, is_up in nodes if is_up])
+        mine = [(self._names[key], one) for instances in said.values() for key, one in instances.items() if key in self._names]
+        labels = ["instance", "node"]
+        running = GaugeMetricFamily("xrev_worker_up", "1: its worker runs", labels=labels)
+        sessions = GaugeMetricFamily("xrev_sessions", "Live sessions of all its tunnels", labels=labels)
+        for names, one in sorted(mine, key=lambda pair: pair[0]):
+            running.add_metric(names, int(one["is_running"]))
+            sessions.add_metric(names, one["sessions"])
+        yield from (running, sessions)
+        tunnels = [(names, *tunnel) for names, one in mine for tunnel in one["tunnels"]]
+        yield from _tunnels(tunnels if len(tunnels) <= MAX_TUNNEL_SERIES else [])
 
     def _traffic(self) -> Iterator[Metric]:
         moved = CounterMetricFamily(
@@ -114,3 +143,17 @@ class PanelCollector(Collector):
             assert end is not None
             family.add_metric([name], end.timestamp())
         yield family
+
+
+def _tunnels(found: list[tuple[tuple[str, str], str, str, int, int]]) -> Iterator[Metric]:
+    """`found`: (instance and node, kind, tag, carriers, sessions)."""
+    labels = ["instance", "node", "kind", "name"]
+    up = GaugeMetricFamily("xrev_tunnel_up", "1: this portal or bridge has a carrier", labels=labels)
+    carriers = GaugeMetricFamily("xrev_tunnel_carriers", "Its carriers", labels=labels)
+    sessions = GaugeMetricFamily("xrev_tunnel_sessions", "Live sessions on them", labels=labels)
+    for names, kind, tag, count, live in sorted(found):
+        values = [*names, kind, tag]
+        up.add_metric(values, int(count > 0))
+        carriers.add_metric(values, count)
+        sessions.add_metric(values, live)
+    yield from (up, carriers, sessions)

@@ -328,6 +328,10 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def node_totals(self, message: dict[str, Any]) -> None:
         await self.channel_layer.send(message["reply"], {"type": "ask.totals", **self.tree.totals()})
 
+    async def node_gauges(self, message: dict[str, Any]) -> None:
+        await self.channel_layer.send(message["reply"], {
+            "type": "ask.gauges", "node": self.node.pk, "instances": self.tree.gauges()})
+
     # inside
 
     async def _look(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -14,10 +14,13 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from dashboard.live.tasks import spawn
-from dashboard.live.telling import group_of
+from dashboard.live.telling import NODES, group_of
 
 TAKEN_WITHIN_S: Final = 3.0
 """A consumer that is there says at once that it passes a question on."""
+
+GAUGES_WITHIN_S: Final = 1.0
+"""A monitor that asks every few seconds is not kept waiting by one node."""
 
 GRACE_S: Final = 3.0
 """What the layer may take beside that."""
@@ -41,6 +44,11 @@ async def ask_node(node_pk: int, instance_pk: int, what: str, arguments: dict[st
 async def totals_of(node_pk: int) -> dict[str, int]:
     """What runs there: workers, tunnels with a carrier, sessions. Raises NobodyThere, NoAnswer."""
     return await _surely(_totals_of(node_pk), TAKEN_WITHIN_S)
+
+
+async def gauges_of(node_pks: Collection[int]) -> dict[int, dict[str, Any]]:
+    """By the node's number NodeTree.gauges, of those that answer in time. Raises NobodyThere, NoAnswer."""
+    return await _surely(_gauges_of(set(node_pks)), GAUGES_WITHIN_S)
 
 
 async def _surely(asking: Coroutine[Any, Any, AnswerT], timeout_s: float) -> AnswerT:
@@ -86,6 +94,18 @@ async def _totals_of(node_pk: int) -> dict[str, int]:
         await layer.group_send(group_of(node_pk), {"type": "node.totals", "reply": reply})
         message = await _receive(layer, reply, TAKEN_WITHIN_S, NobodyThere)
         return {key: message[key] for key in ("workers", "tunnels", "sessions")}
+
+
+async def _gauges_of(waited: set[int]) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    async with _channel() as (layer, reply):
+        await layer.group_send(NODES, {"type": "node.gauges", "reply": reply})
+        end = time.monotonic() + GAUGES_WITHIN_S
+        with suppress(NoAnswer):
+            while not waited <= found.keys():
+                message = await _receive(layer, reply, end - time.monotonic(), NoAnswer)
+                found[message["node"]] = message["instances"]
+    return found
 
 
 @asynccontextmanager

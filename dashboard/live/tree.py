@@ -11,6 +11,8 @@ from proxycore.messages.patch import merge
 MAX_NODE_BYTES: Final = 8 * 1024 * 1024
 """Of one node's state, as `measure` counts: some 20,000 carriers or clients. One that says more is disconnected."""
 
+MAX_GAUGED_TUNNELS: Final = 1000
+
 Tree = dict[str, Any]
 
 
@@ -80,14 +82,31 @@ class NodeTree:
         }
 
 
+    def gauges(self) -> Tree:
+        """What a monitor is told of each instance: whether its worker runs, sessions, and per tunnel carriers and sessions.
+
+        Of more than MAX_GAUGED_TUNNELS the rest is left out.
+        """
+        found: Tree = {}
+        room = MAX_GAUGED_TUNNELS
+        for instance, worker in self.state.get("workers", {}).items():
+            tunnels = [
+                [kind, tag, len(_part(one, "carriers")), number(one.get("sessions"))]
+                for kind in ("portal", "bridge") for tag, one in _part(worker, f"{kind}s").items()][:room]
+            room -= len(tunnels)
+            found[instance] = {
+                "is_running": worker.get("phase") == "running", "sessions": number(worker.get("sessions")), "tunnels": tunnels}
+        return found
+
+
 def tunnels_of(worker: Tree) -> dict[str, Tree]:
     """Portals and bridges of a WorkerState by their tags."""
-    found: dict[str, Tree] = {}
-    for kind in ("bridges", "portals"):
-        listed = worker.get(kind)
-        if isinstance(listed, dict):
-            found |= {tag: one for tag, one in listed.items() if isinstance(one, dict)}
-    return found
+    return _part(worker, "bridges") | _part(worker, "portals")
+
+
+def _part(worker: Tree, name: str) -> dict[str, Tree]:
+    listed = worker.get(name)
+    return {key: one for key, one in listed.items() if isinstance(one, dict)} if isinstance(listed, dict) else {}
 
 
 def number(value: object) -> int:

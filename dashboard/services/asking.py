@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
 from redis.exceptions import RedisError
 
 from dashboard.choices import Standing, Verb
-from dashboard.live.replies import NoAnswer, NobodyThere, ask_node, totals_of
+from dashboard.live.replies import NoAnswer, NobodyThere, ask_node, gauges_of, totals_of
 from dashboard.models import Instance, Node
 from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError
@@ -76,6 +76,16 @@ def what_stops(node: Node) -> dict[str, int] | None:
         return async_to_sync(totals_of)(node.pk)
     except (NobodyThere, NoAnswer, RedisError, OSError):
         return None
+
+
+def gauges_of_nodes(node_pks: Collection[int]) -> dict[int, dict[str, Any]]:
+    """What runs on those nodes, for monitors, as NodeTree.gauges has it; without those that do not answer."""
+    if not node_pks:
+        return {}
+    try:
+        return async_to_sync(gauges_of)(node_pks)
+    except (NobodyThere, NoAnswer, RedisError, OSError):
+        return {}
 
 
 def _refuse_absent(node: Node) -> None:

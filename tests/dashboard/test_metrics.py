@@ -76,5 +76,5 @@ def test_a_token_reads_what_its_owner_may(client: Client, edge: Instance, ada: U
 def test_they_cost_a_fixed_number_of_queries(client: Client, edge: Instance, django_assert_max_num_queries: Callable) -> None:
     for number in range(20):
         create_instance(name=f"i{number}", node=local_node(), by=None)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         client.get("/metrics")

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
+from dashboard import metrics
 from dashboard.live import replies, rights, sse
+from dashboard.live.tree import MAX_GAUGED_TUNNELS
 from dashboard.models import AuditEntry, Instance, Node
 from dashboard.services.asking import NotConnected, NotDone, ask, what_stops
 from dashboard.services.errors import ServiceError
 from dashboard.services.tokens import create_token, revoke_token
-from tests.dashboard.live.conftest import Agent, World, db
+from tests.dashboard.live.conftest import Agent, World, db, eventually_in_db
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +50,57 @@ async def test_a_question_is_answered_and_an_order_is_written_down(world: World)
     entry = await db(AuditEntry.objects.get, verb="closed")
     assert entry.note == "of 192.0.2.9, tunnel home, 3 closed"
     assert entry.instance_id == instance.pk
+
+
+async def test_monitors_are_told_what_runs(world: World) -> None:
+    instance, agent = await _node(world)
+    foreign, _ = await db(world.node, "away")
+    other = await db(world.instance, foreign, "other", {"outbounds": []})
+    await agent.state({"workers": {str(instance.pk): {
+        "phase": "running", "sessions": 5, "portals": {"home": {"carriers": {"1": {}, "2": {}}, "sessions": 4}, "odd": 7},
+        "bridges": {"out": {"carriers": 3, "sessions": "x"}}}}}, is_full=True)
+
+    def figures(**headers: str) -> dict[str, float]:
+        text = Client().get("/metrics", **headers).content.decode()
+        return {f"{sample.name} {' '.join(sample.labels.values())}": sample.value
+                for family in text_string_to_metric_families(text) for sample in family.samples}
+
+    def live() -> dict[str, float]:
+        found = figures()
+        return found if "xrev_worker_up web edge" in found else {}
+
+    found = await eventually_in_db(live)
+    assert {name: value for name, value in found.items() if name.startswith(("xrev_node", "xrev_tunnel", "xrev_worker"))} == {
+        "xrev_node_up edge": 1, "xrev_node_up away": 0, "xrev_worker_up web edge": 1,
+        "xrev_tunnel_up web portal home edge": 1, "xrev_tunnel_carriers web portal home edge": 2,
+        "xrev_tunnel_sessions web portal home edge": 4, "xrev_tunnel_up web bridge out edge": 0,
+        "xrev_tunnel_carriers web bridge out edge": 0, "xrev_tunnel_sessions web bridge out edge": 0}
+    assert found["xrev_sessions web edge"] == 5
+
+    def of_other() -> dict[str, float]:
+        ada = User.objects.create_superuser("ada")
+        _, text = create_token(ada, by=None, name="t", scope="read", instances=[other])
+        return figures(HTTP_AUTHORIZATION=f"Bearer {text}")
+
+    assert not [name for name in await db(of_other) if name.startswith("xrev_node") or "web" in name]
+
+
+async def test_more_tunnels_than_a_monitor_bears_are_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance, agent = await _node(world)
+    portals = {f"p{number}": {"carriers": {}} for number in range(MAX_GAUGED_TUNNELS + 5)}
+    await agent.state({"workers": {str(instance.pk): {"phase": "running", "sessions": 2, "portals": portals}}}, is_full=True)
+
+    def lines() -> list[str]:
+        return [line for line in Client().get("/metrics").content.decode().splitlines() if 'instance="web"' in line]
+
+    def tunnels(listed: list[str]) -> int:
+        return sum(line.startswith("xrev_tunnel_up{") for line in listed)
+
+    await eventually_in_db(lambda: tunnels(lines()) == MAX_GAUGED_TUNNELS)
+    monkeypatch.setattr(metrics, "MAX_TUNNEL_SERIES", MAX_GAUGED_TUNNELS - 1)
+    found = await db(lines)
+    assert tunnels(found) == 0
+    assert 'xrev_sessions{instance="web",node="edge"} 2.0' in found
 
 
 async def test_why_there_is_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
