@@ -50,7 +50,7 @@ class LiveView(ApiView):
 
     @extend_schema(responses={(200, "text/event-stream"): OpenApiTypes.STR})
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Server-sent events: `full` at first, then `patch` once a second and `events` at once. See docs/live.md."""
+        """Server-sent events: `full` at first, then `patch` about once a second and `events` at once. See docs/live.md."""
         token = token_of(request)
         looker = rights.of_token(token) if token is not None else rights.by_cookie(request.headers.get("Cookie", ""))
         if looker is None:
