@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 READABLE = 1            # EPOLLIN
 WRITABLE = 4            # EPOLLOUT
+FINISHED = 0x2000       # EPOLLRDHUP: the far end has sent all; told together with what is still to be read
 
 EVENTS_PER_TURN = 256
 DEFERRED_ROUNDS = 4
@@ -38,7 +39,7 @@ class Loop(Protocol):
 
 class Pollable(Protocol):
     def on_events(self, events: int) -> None:
-        """Readable, writable, broken: any combination. May be called once more after interest was withdrawn."""
+        """Readable, finished, writable, broken: any combination. May be called once more after interest was withdrawn."""
 
 
 class Connecting(Protocol):

@@ -7,7 +7,6 @@ connection and a third more time per new one (measured with a relay in front of 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import socket
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from proxycore.destination import HostPort
 from proxycore.errors import LinkDown
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
-from proxycore.net.poller import READABLE, WRITABLE, Poller
+from proxycore.net.poller import FINISHED, READABLE, WRITABLE, Poller
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
 
@@ -40,6 +39,7 @@ LINGER_S = 2.0
 LINGER_ABOVE_BYTES = 64 * 1024
 """A far end that has sent no more than this, all of which was read, is not taken to be sending still."""
 
+_READING = READABLE | FINISHED
 _NO_BYTES = bytes(4)
 _buffer = bytearray(READ_BYTES)
 _view = memoryview(_buffer)
@@ -158,8 +158,8 @@ class SocketStream(Stream):
         """Begin to read; `peer` has been set."""
         interest = self._interest
         if self.sock is not None and not interest & READABLE and not self._paused:
-            self._interest = interest | READABLE
-            self._poller.set_interest(self.sock.fileno(), interest, interest | READABLE, self)
+            self._interest = interest | _READING
+            self._poller.set_interest(self.sock.fileno(), interest, interest | _READING, self)
 
     def connected(self, sock: socket.socket) -> None:
         """A stream that was made without a socket has one now: send what waited, begin to read."""
@@ -259,17 +259,17 @@ class SocketStream(Stream):
 
     def on_events(self, events: int) -> None:
         # a broken socket is reported whatever the interest: then the next read or write finds out
-        if events & ~READABLE and self._interest & WRITABLE:
+        if events & ~_READING and self._interest & WRITABLE:
             self._on_writable()
         if events & ~WRITABLE and self._interest & READABLE:
-            self._on_readable()
+            self._on_readable(events)
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, events: int) -> None:
         sock = self.sock
         if sock is None:
             return
         if self._paused:
-            self._drop_interest(READABLE)
+            self._drop_interest(_READING)
             return
         try:
             n = sock.recv_into(_buffer, self._read_bytes)
@@ -289,18 +289,24 @@ class SocketStream(Stream):
         except Exception:   # noqa: BLE001 - a bug of ours must not leave a stuck pair
             _log.exception("while handing on %d bytes", n)
             self.fail(None)
+            return
+        if events & FINISHED and n < self._read_bytes and self._interest & READABLE and not self._paused:
+            self._on_readable(0)        # the end: so it leaves together with the last bytes
 
     def _on_eof(self) -> None:
         self._eof_in = True
-        self._drop_interest(READABLE)
         if self._eof_out and not self._backlog:
             peer, self.peer = self.peer, NULL_STREAM
             self._end()
             peer.write_eof()
             return
-        if not self._closing:
-            self._look_in(self._half_closed_s())
-        self.peer.write_eof()
+        try:
+            self.peer.write_eof()           # most peers end this stream in answer
+        finally:
+            if self.sock is not None:
+                self._drop_interest(_READING)
+                if not self._closing:
+                    self._look_in(self.limits.after_eof_in_s)
 
     def _on_writable(self) -> None:
         if not self._send_backlog() or self._backlog:
@@ -343,12 +349,15 @@ class SocketStream(Stream):
             self.peer = NULL_STREAM
             self._end()
             return
-        with contextlib.suppress(OSError):
+        try:    # noqa: SIM105 - `suppress` costs a microsecond
             self.sock.shutdown(socket.SHUT_WR)  # type: ignore[union-attr]
+        except OSError:
+            pass
         if self._closing:
             self._wheel.watch(self, LINGER_S)
         else:
-            self._look_in(self._half_closed_s())
+            self._mark = -1             # (as _look_in: on the way of every connection)
+            self._wheel.watch(self, self.limits.after_eof_out_s)
 
     def _await_writable(self) -> None:
         interest = self._interest

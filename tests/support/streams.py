@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from proxycore.destination import Destination, Request
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
@@ -18,11 +20,14 @@ class RecordingStream(Stream):
         self.aborted = False
         self.error: Exception | None = None
         self.paused = False
+        self.on_write: Callable[[], object] | None = None
 
     def write(self, data: Buffer) -> None:
         assert not self.ended, "written to after its end"
         self.data += data
         self.writes.append(bytes(data))
+        if self.on_write is not None:
+            self.on_write()
 
     def write_eof(self) -> None:
         self.eof = True

@@ -61,6 +61,39 @@ async def test_the_far_ends_end_is_told_and_the_other_direction_stays_open(world
     assert world.census.count == 0
 
 
+async def test_an_end_that_is_there_is_told_in_the_same_turn_as_the_last_bytes(world: World) -> None:
+    _, neighbour, far = world.stream()
+    told: list[bool] = []
+    neighbour.on_write = lambda: world.poller.call_soon(lambda: told.append(neighbour.eof))
+    far.send(b"the last bytes")
+    far.shutdown(socket.SHUT_WR)
+    await until(lambda: told)
+    assert neighbour.data == b"the last bytes"
+    assert told == [True]
+
+
+async def test_an_end_behind_urgent_data_is_told_after_all_that_came_before_it(world: World) -> None:
+    _, neighbour, far = world.stream()
+    far.send(b"before")
+    far.send(b"!", socket.MSG_OOB)
+    far.send(b"after")
+    far.shutdown(socket.SHUT_WR)
+    await until(lambda: neighbour.eof)
+    assert neighbour.data == b"beforeafter"
+
+
+async def test_a_neighbour_that_pauses_with_the_last_bytes_is_told_the_end_later(world: World) -> None:
+    stream, neighbour, far = world.stream()
+    neighbour.on_write = stream.pause
+    far.send(b"the last bytes")
+    far.shutdown(socket.SHUT_WR)
+    await until(lambda: neighbour.data)
+    await turns()
+    assert not neighbour.eof
+    stream.resume()
+    await until(lambda: neighbour.eof)
+
+
 async def test_our_end_is_sent_and_the_other_direction_stays_open(world: World) -> None:
     stream, neighbour, far = world.stream()
     stream.write(b"the question")
