@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from proxycore.destination import HostPort, IPAddress, Request
+from proxycore.destination import Destination, HostPort, IPAddress, Request
 
 FLUSH_S: Final = 0.2                    # an access line is written this much later at most
 MAX_WAITING_LINES: Final = 20_000       # access lines kept between two writes: 100,000 connections/s
@@ -199,7 +199,7 @@ class AccessLog:
     Called on the hot path, so lines are collected and written together, FLUSH_S later at most.
     """
 
-    __slots__ = ("_lines", "_loop", "_mask", "_second", "_second_text", "_sink", "_timer")
+    __slots__ = ("_destination", "_destination_text", "_lines", "_loop", "_mask", "_second", "_second_text", "_sink", "_timer")
 
     def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop, mask: Callable[[str], str] | None = None) -> None:
         self._sink = sink
@@ -209,12 +209,16 @@ class AccessLog:
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
         self._second_text = ""
+        self._destination: Destination | None = None        # the last one that was written out
+        self._destination_text = ""
 
     def accepted(self, request: Request, out_tag: str) -> None:
         """`request` was given to the outbound `out_tag`."""
         email = f" email: {request.user}" if request.user else ""
         source = "-" if request.source is None else _host_port(request.source)
-        self._add(f"from {source} accepted {request.destination} [{request.inbound_tag} -> {out_tag}]{email}")
+        if request.destination is not self._destination:
+            self._destination, self._destination_text = request.destination, str(request.destination)
+        self._add(f"from {source} accepted {self._destination_text} [{request.inbound_tag} -> {out_tag}]{email}")
 
     def rejected(self, request: Request, reason: str) -> None:
         """`request` is not carried, because of `reason`."""

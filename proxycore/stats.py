@@ -58,7 +58,10 @@ class Account:
     def open(self, stream: Counted, ip: str = "") -> None:
         """Count `stream`, and what it receives and sends from now on."""
         self.traffics[0].begun += 1
-        self._join(stream, ip)
+        stream.account = self           # (as _join: on the way of every connection)
+        stream.counted_received = stream.received
+        stream.counted_sent = stream.sent
+        self.live[stream] = ip
 
     def _join(self, stream: Counted, ip: str) -> None:
         stream.account = self

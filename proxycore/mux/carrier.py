@@ -230,21 +230,15 @@ class Carrier(Stream):
             return
         if not self.ended:
             finish = codec_extension.encode_finish(session.id)
-            if self.is_client and session.is_finished_by_peer:
-                self._send_lazily(finish)       # the target has had its say, and perhaps nobody listens there any more
+            if self.is_client and session.is_finished and not self._blocked:
+                # the target has had its say, and perhaps nobody listens there any more: it leaves with what is sent next
+                self._turn += finish
+                if not self._is_scheduled and not self._is_lazy:
+                    self._is_lazy = True
+                    self._loop.call_later(LAZY_S, self._on_lazy_end)
             else:
                 self.send_frame(finish)
         session.sent_finish()
-
-    def _send_lazily(self, frame: bytes) -> None:
-        """A whole frame that nobody waits for: it leaves with what is sent next, or after LAZY_S."""
-        if self._blocked:
-            self.send_frame(frame)
-            return
-        self._turn += frame
-        if not self._is_scheduled and not self._is_lazy:
-            self._is_lazy = True
-            self._loop.call_later(LAZY_S, self._on_lazy_end)
 
     def reset(self, session: MuxSession, error: Exception | None) -> None:
         """`session`, which has credit, is over, and not in order."""
@@ -252,11 +246,6 @@ class Carrier(Stream):
         if not self.ended:
             self.send_frame(codec_extension.encode_reset(session.id, reason_of(error)))
         session.finished()
-
-    def drop(self, session: MuxSession) -> None:
-        """Both sides have finished `session`."""
-        if self.sessions.get(session.id) is session:
-            del self.sessions[session.id]
 
     def credit(self, session: MuxSession, size: int) -> None:
         """The other side takes `size` bytes more of `session`."""
@@ -337,7 +326,11 @@ class Carrier(Stream):
             return None
         if status == codec.NEW:
             return self._on_new(session_id, option, extra)
-        if status == codec.KEEP_ALIVE or (self.extension is not None and self.extension.on_frame(session_id, status, extra)):
+        extension = self.extension
+        if extension is not None and status == codec_extension.FINISH:      # (most sessions end so)
+            extension.on_finish(session_id)
+            return None
+        if status == codec.KEEP_ALIVE or (extension is not None and extension.on_frame(session_id, status, extra)):
             return None
         raise PeerError(f"unknown mux status {status}")
 

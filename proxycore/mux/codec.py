@@ -42,6 +42,9 @@ _KEEP_HEAD = Struct(">HHBBH")       # ... and dataLen
 _U16 = Struct(">H")
 _NETWORKS: Final[dict[int, Network]] = {NETWORK_TCP: "tcp", NETWORK_UDP: "udp"}
 _NETWORK_BYTES: Final = {"tcp": NETWORK_TCP, "udp": NETWORK_UDP}
+_V4_VALUE_BYTES: Final = 1 + 4          # type and address
+_V4_ADDRESS_BYTES: Final = 1 + 2 + _V4_VALUE_BYTES
+_V4_PAIR: Final = Struct(">BH5sBH5s")
 
 keep_head = _KEEP_HEAD.pack
 """keep_head(4, session id, KEEP, OPTION_DATA, payload bytes): what stands before a stream session's payload."""
@@ -172,11 +175,22 @@ def decode_new(extra: Buffer) -> tuple[Destination, bytes]:
     """
     if not len(extra):
         raise PeerError("a New frame without a destination")
+    if len(extra) >= _V4_ADDRESS_BYTES and extra[3] == TYPE_IPV4:
+        return _v4_destination(bytes(extra[:_V4_ADDRESS_BYTES])), bytes(extra[_V4_ADDRESS_BYTES:])
     network = _NETWORKS.get(extra[0])
     if network is None:
         raise PeerError(f"unknown network {extra[0]} in a New frame")
     destination, end = decode_port_address(extra, 1, network)
     return destination, bytes(extra[end:])
+
+
+@lru_cache(maxsize=4096)
+def _v4_destination(encoded: bytes) -> Destination:
+    """Of a network, a port and an IPv4 address: a tunnel has few targets, and the same one is the same object."""
+    network = _NETWORKS.get(encoded[0])
+    if network is None:
+        raise PeerError(f"unknown network {encoded[0]} in a New frame")
+    return decode_port_address(encoded, 1, network)[0]
 
 
 def decode_packet_address(extra: Buffer) -> Destination | None:
@@ -192,16 +206,17 @@ def decode_addresses(optional: Buffer) -> tuple[HostPort, HostPort] | None:
 
     Raises: PeerError, what is there begins with another number than 0, 1 or 2, or is no address.
     """
+    size = len(optional)
+    if size == _V4_PAIR.size:       # (every session of a tunnel between two of ours comes here)
+        kind, port, ip, local_kind, local_port, local_ip = _V4_PAIR.unpack(optional)
+        if ip[0] == local_ip[0] == TYPE_IPV4 and kind in _NETWORKS and local_kind in _NETWORKS:
+            return (_ipv4_text(ip), port), (_ipv4_text(local_ip), local_port)
     found: list[HostPort] = []
-    at, size = 0, len(optional)
+    at = 0
     while len(found) < 2 and at < size and optional[at]:
         network = _NETWORKS.get(optional[at])
         if network is None:
             raise PeerError(f"unknown network {optional[at]} of an address in a New frame")
-        if size >= at + 8 and optional[at + 3] == TYPE_IPV4:        # (every session of a tunnel between two of ours comes here)
-            found.append((_ipv4_text(bytes(optional[at + 4 : at + 8])), optional[at + 1] << 8 | optional[at + 2]))
-            at += 8
-            continue
         address, at = decode_port_address(optional, at + 1, network)
         if isinstance(address.host, str):
             return None
@@ -216,13 +231,16 @@ def encode_addresses(network: Network, source: HostPort, local: HostPort) -> byt
     source_bytes, local_bytes = _ip_bytes(source_host), _ip_bytes(local_host)
     if not source_bytes or not local_bytes:
         return b""
+    if len(source_bytes) == len(local_bytes) == _V4_VALUE_BYTES:
+        return _V4_PAIR.pack(kind, source_port, source_bytes, kind, local_port, local_bytes)
     return b"%c%c%c%b%c%c%c%b" % (
         kind, source_port >> 8, source_port & 0xFF, source_bytes, kind, local_port >> 8, local_port & 0xFF, local_bytes)
 
 
 @lru_cache(maxsize=4096)
-def _ipv4_text(packed: bytes) -> str:
-    return ".".join(map(str, packed))
+def _ipv4_text(value: bytes) -> str:
+    """Of the type and the four bytes of an address."""
+    return ".".join(map(str, value[1:]))
 
 
 @lru_cache(maxsize=4096)

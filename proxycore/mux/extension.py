@@ -41,6 +41,7 @@ GROW_WITHIN_RTTS = 2.0
 MIN_RTT_S = 0.002
 """What a turn of both sides' loops takes under load counts too, however near they are."""
 
+_WITHOUT_CREDIT = "a frame about credit for a session without"
 _process_growth = 0         # bytes
 
 
@@ -109,18 +110,32 @@ class Extension:
     def release(self, session: MuxSession) -> None:
         """`session` has ended: what its window grew by is free for others."""
         global _process_growth
-        if session.window:
-            _process_growth -= session.window - self.initial_in
-            session.window = self.initial_in
+        _process_growth -= session.window - self.initial_in
+        session.window = self.initial_in
 
     # what comes in
 
+    def on_finish(self, session_id: int) -> None:
+        """The other side has sent all of a session. Raises: PeerError, it is one without credit."""
+        if not self.can_send:
+            self.understood()
+        carrier = self._carrier
+        session = carrier.sessions.get(session_id)
+        if session is None:
+            return
+        if not session.window:
+            raise PeerError(_WITHOUT_CREDIT)
+        if carrier.on_outcome is not None:
+            carrier.on_outcome(True)
+        session.remote_finish()  # type: ignore[union-attr]
+
     def on_frame(self, session_id: int, status: int, extra: Buffer) -> bool:
-        """A frame with a status that Mux.cool does not know; False: nor do we. Raises: PeerError, what it says cannot be."""
+        """Another frame that Mux.cool does not know; False: nor do we. Raises: PeerError, what it says cannot be."""
         handler = _HANDLERS.get(status)
         if handler is None:
             return False
-        self.understood()
+        if not self.can_send:
+            self.understood()
         handler(self, session_id, extra)
         return True
 
@@ -139,13 +154,6 @@ class Extension:
         if session.credit + size > MAX_CREDIT_BYTES:
             raise LimitError("bytes of credit", got=session.credit + size, limit=MAX_CREDIT_BYTES)
         self._carrier.credit(session, size)
-
-    def _on_finish(self, session_id: int, extra: Buffer) -> None:
-        session = self._credited(session_id)
-        if session is not None:
-            if self._carrier.on_outcome is not None:
-                self._carrier.on_outcome(True)
-            session.remote_finish()
 
     def _on_reset(self, session_id: int, extra: Buffer) -> None:
         session = self._carrier.sessions.pop(session_id, None)
@@ -173,13 +181,12 @@ class Extension:
         if session is None:
             return None
         if isinstance(session, MuxPacketSession) or not session.window:
-            raise PeerError("a frame about credit for a session without")
+            raise PeerError(_WITHOUT_CREDIT)
         return session
 
 
 _HANDLERS: dict[int, Callable[[Extension, int, Buffer], None]] = {
     codec.CREDIT: Extension._on_credit,
-    codec.FINISH: Extension._on_finish,
     codec.RESET: Extension._on_reset,
     codec.PING: Extension._on_ping,
     codec.PONG: Extension._on_pong,

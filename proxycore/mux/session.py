@@ -37,10 +37,10 @@ class MuxSession(Stream):
     """A TCP session. What its neighbour writes goes to the carrier; `deliver` is what came from the carrier."""
 
     __slots__ = (
-        "_awaits_answer", "_error", "_has_sent_finish", "_is_finished", "_paused", "_remote_ended", "_rx", "account", "begun_at",
+        "_awaits_answer", "_error", "_has_sent_finish", "_paused", "_remote_ended", "_rx", "account", "begun_at",
         "buffer_bytes", "carrier", "counted_received", "counted_sent", "credit", "ended", "ending", "granted_at", "id",
-        "is_finishing", "received", "request", "rx_bytes", "rx_limit", "rx_mark", "sent", "tx", "tx_bytes", "wheel_slot",
-        "window",
+        "is_finished", "is_finishing", "received", "request", "rx_bytes", "rx_limit", "rx_mark", "sent", "tx", "tx_bytes",
+        "wheel_slot", "window",
     )  # fmt: skip
 
     counted_received: int           # the account's
@@ -71,7 +71,7 @@ class MuxSession(Stream):
         self.rx_mark = UNLIMITED    # what our neighbour has taken may not be above without a new grant
         self.granted_at = 0.0       # loop time, s
         self._has_sent_finish = False
-        self._is_finished = False   # the other side has sent all
+        self.is_finished = False    # the other side has sent all, and said so
         self._remote_ended = False
         self._error: Exception | None = None    # of the other side's reset, for after what still waits
         self.ended = False
@@ -82,14 +82,9 @@ class MuxSession(Stream):
         return f"<MuxSession {self.id} sent={self.sent} received={self.received} tx={self.tx_bytes} rx={self.rx_bytes}>"
 
     @property
-    def is_finished_by_peer(self) -> bool:
-        """The other side has sent all, and said so."""
-        return self._is_finished
-
-    @property
     def is_half_closed(self) -> bool:
         """One side has sent all, and the other has not."""
-        return (self.is_finishing or self._is_finished) and not self.ended
+        return (self.is_finishing or self.is_finished) and not self.ended
 
     # what the neighbour does
 
@@ -159,7 +154,7 @@ class MuxSession(Stream):
                 self._rx = None
                 if self._remote_ended:
                     self._end_towards_peer()
-                elif self._is_finished:
+                elif self.is_finished:
                     self._finish_towards_peer()
         if self.received - self.rx_bytes >= self.rx_mark and not self._paused:
             self._grant()
@@ -207,13 +202,14 @@ class MuxSession(Stream):
 
     def remote_finish(self) -> None:
         """The other side has sent all; it still receives."""
-        if not self._is_finished:
-            self._is_finished = True
-            self.rx_limit, self.rx_mark = self.received, UNLIMITED
-            if self._has_sent_finish:
-                self._finished_by_both()
-            if self._rx is None:
-                self._finish_towards_peer()
+        if self.is_finished:
+            return
+        self.is_finished = True
+        self.rx_limit, self.rx_mark = self.received, UNLIMITED
+        if self._has_sent_finish:
+            self._finished_by_both()
+        if self._rx is None:
+            self._finish_towards_peer()
 
     def remote_reset(self, error: Exception) -> None:
         """The other side gave the session up: our neighbour gets what is still waiting, then the news."""
@@ -223,7 +219,7 @@ class MuxSession(Stream):
     def sent_finish(self) -> None:
         """The carrier has put our Finish on its way."""
         self._has_sent_finish = True
-        if self._is_finished:
+        if self.is_finished:
             self._finished_by_both()
             if self._rx is None:
                 self.peer = NULL_STREAM         # it was told the end before
@@ -250,14 +246,15 @@ class MuxSession(Stream):
         peer.close()
 
     def _on_ended(self) -> None:
-        if not self.ended and self.window and self.carrier.extension is not None:
-            self.carrier.extension.release(self)
+        extension = self.carrier.extension
+        if extension is not None and self.window > extension.initial_in:
+            extension.release(self)
         self.ended = True
         if self.account is not None:
             self.account.close(self)
 
     def _grant(self) -> None:
-        if not self.ended and not self._is_finished and self.carrier.extension is not None:
+        if not self.ended and not self.is_finished and self.carrier.extension is not None:
             self.carrier.extension.grant(self)
 
     def _finish_towards_peer(self) -> None:
@@ -269,7 +266,9 @@ class MuxSession(Stream):
 
     def _finished_by_both(self) -> None:
         """The carrier has no more to do with it; our neighbour may still read."""
-        self.carrier.drop(self)
+        sessions = self.carrier.sessions
+        if sessions.get(self.id) is self:
+            del sessions[self.id]
         self._on_ended()
 
     def _finish(self) -> None:

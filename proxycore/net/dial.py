@@ -281,7 +281,8 @@ class _Race:
         self._try_next()
 
     def _won(self, sock: socket.socket) -> None:
-        self.drop()
+        if self._attempts or self._timer is not None:
+            self.drop()
         tune(sock)
         if self._avoided is not None:
             tune_carrier(sock)

@@ -135,9 +135,10 @@ class Portal(Outbound):
                 stream.peer = NULL_STREAM
                 stream.abort(LinkDown("no portal has this domain"))
                 return
-        link = self.pick(request)
+        now = self._loop.time()
+        link = self.picker.pick(self.links, request, now)
         if link is not None and (link.is_free or not link.is_stuck or self._is_closed):
-            session = self._session(link, request)
+            session = self._session(link, request, now)
             session.peer, stream.peer = stream, session
         elif len(self._waiting) < MAX_WAITING and not self._is_closed:
             waiting = WaitingStream(request, stream, self._wheel, self._stopped_waiting)
@@ -175,10 +176,10 @@ class Portal(Outbound):
         """Whether there is a carrier that takes another session."""
         return self.pick() is not None
 
-    def _session(self, link: Link, request: Request) -> MuxSession:
+    def _session(self, link: Link, request: Request, now: float) -> MuxSession:
         """Raises as `MuxClient.open`."""
         session = link.carrier.open(request.destination, self._visitor(link, request))
-        session.request, session.begun_at = request, self._loop.time()
+        session.request, session.begun_at = request, now
         session.buffer_bytes = self._policy.level(request.level).buffer_bytes
         if self._account is not None:
             self._account.open(session)
@@ -186,7 +187,7 @@ class Portal(Outbound):
 
     def _visitor(self, link: Link, request: Request) -> bytes:
         """What a New frame says about who opened the session."""
-        if not (self._tells_addresses or link.has_extension) or request.source is None or request.local is None:
+        if not (self._tells_addresses or link.carrier.extension is not None) or request.source is None or request.local is None:
             return b""
         return encode_addresses(request.destination.network, request.source, request.local)
 
@@ -235,10 +236,15 @@ class Portal(Outbound):
         stream.obey(CARRIER_LIMITS)
         link = Link(carrier, request, self._loop.time())
         carrier.on_ended = lambda _carrier: self._on_carrier_ended(link)
-        carrier.on_outcome = lambda is_good: self._on_outcome(link, is_good=is_good)
+        bridge = self.picker.came(link.credential, self.links, self._loop.time())
+
+        def on_outcome(is_good: bool) -> None:
+            if bridge.failures or not is_good:
+                self._on_outcome(link, is_good=is_good)
+
+        carrier.on_outcome = on_outcome
         link.watch(self._on_health)
         self._stalls.watch(carrier, lambda: self._on_held_up(link))
-        self.picker.came(link.credential, self.links, self._loop.time())
         self._open_control(link, self._memory.first_guess(link.credential))
         self.links.append(link)
         self.last_source, self.last_seen_at = link.source, link.registered_at
@@ -256,7 +262,7 @@ class Portal(Outbound):
             if picked is None or picked.is_stuck:
                 self._waiting[stream_waiting] = None
             else:
-                stream_waiting.join(self._session(picked, stream_waiting.request))
+                stream_waiting.join(self._session(picked, stream_waiting.request, self._loop.time()))
 
     def _on_carrier_ended(self, link: Link) -> None:
         self.links.remove(link)
@@ -414,7 +420,7 @@ class Portal(Outbound):
         self._waiting.pop(waiting, None)
         link = self.pick(waiting.request) if in_vain else None
         if link is not None:        # it is held up, but it is what there is
-            waiting.join(self._session(link, waiting.request))
+            waiting.join(self._session(link, waiting.request, self._loop.time()))
         elif in_vain:
             self._news.refused(Refusal.NO_CARRIER, self.tag, waiting.request.source, "no bridge is connected")
 
