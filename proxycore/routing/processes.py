@@ -19,6 +19,8 @@ SELF, OWN_PROGRAM = "self/", "xray/"
 """This process; the file that it was started from."""
 
 _PROC = Path("/proc")
+_NO_INODE = "0"
+"""Of a connection that nobody has any more: it stays for a minute (TIME_WAIT), while its port may serve another."""
 
 
 class Owner(NamedTuple):
@@ -57,31 +59,46 @@ class ProcessCondition(Condition):
         if request.source is None:
             return None
         if self._last is None or self._last[0] is not request:
-            self._last = request, find_owner(request.destination.network, request.source, self.proc)
+            self._last = request, find_owner(request.destination.network, request.source, request.local, self.proc)
         return self._last[1]
 
 
-def find_owner(network: Network, source: HostPort, proc: Path = _PROC) -> Owner | None:
-    """Who has the socket that is bound to `source`; None: nobody here, or this user may not know."""
-    inode = _inode_of(network, source, proc)
+def find_owner(network: Network, source: HostPort, peer: HostPort | None = None, proc: Path = _PROC) -> Owner | None:
+    """Who has the socket that is bound to `source`; None: nobody here, or this user may not know.
+
+    A port serves several connections to different peers: the one to `peer` counts, where it is known and there is one.
+    """
+    inode = _inode_of(network, source, peer, proc)
     return None if inode is None else _owner_of(f"socket:[{inode}]", proc)
 
 
-def _inode_of(network: Network, source: HostPort, proc: Path) -> str | None:
+def _inode_of(network: Network, source: HostPort, peer: HostPort | None, proc: Path) -> str | None:
     try:
-        shown = [f"{text}:{source[1]:04X}" for text in _as_kernel(source[0], is_datagrams=network == "udp")]
+        bound = _places(source, is_datagrams=network == "udp")
+        connected = _places(peer, is_datagrams=False) if peer is not None else []
     except ValueError:
         return None             # a unix socket, or no address
+    found = None
     for name in (network, f"{network}6"):
         try:
             lines = (proc / "net" / name).read_text().splitlines()
         except OSError:
             continue
         for line in lines:
+            if not any(place in line for place in bound):
+                continue        # quicker than to split it: a busy host has tens of thousands
             fields = line.split()
-            if len(fields) > 9 and fields[1] in shown:
+            if len(fields) <= 9 or fields[1] not in bound or fields[9] == _NO_INODE:
+                continue
+            if fields[2] in connected:
                 return fields[9]
-    return None
+            found = found or fields[9]
+    return found
+
+
+def _places(where: HostPort, *, is_datagrams: bool) -> list[str]:
+    """How /proc/net writes it. Raises ValueError."""
+    return [f"{text}:{where[1]:04X}" for text in _as_kernel(where[0], is_datagrams=is_datagrams)]
 
 
 def _as_kernel(host: str, *, is_datagrams: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,36 @@ def test_ipv4_through_a_socket_for_both_is_found() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as sock:
         sock.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
         assert find_owner("tcp", ("127.0.0.1", sock.getsockname()[1])) is not None
+
+
+def test_connections_of_the_same_port_that_are_over_or_lead_elsewhere_are_none() -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)]
+        port, owners = 0, []
+        for server in servers:          # what was closed stays in the kernel's list, without a program
+            with bound_client(port) as over:
+                over.connect(server.getsockname())
+                port = over.getsockname()[1]
+        code = (
+            "import socket, sys; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1);"
+            "s.bind(('127.0.0.1', int(sys.argv[1]))); s.connect(('127.0.0.1', int(sys.argv[2]))); s.recv(1)")
+        other, there = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        child = subprocess.Popen([sys.executable, "-c", code, str(port), str(other.getsockname()[1])])
+        try:
+            with other.accept()[0], bound_client(port) as ours:
+                ours.connect(there.getsockname())
+                owners = [find_owner("tcp", ("127.0.0.1", port), server.getsockname()) for server in (other, there)]
+        finally:
+            child.wait(10)
+    assert [owner.pid if owner is not None else None for owner in owners] == [child.pid, os.getpid()]
+
+
+def bound_client(port: int) -> socket.socket:
+    """To be connected from `port`, which others may have, too."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    return sock
 
 
 @pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from ipaddress import ip_address
 
 import pytest
@@ -68,10 +68,17 @@ def test_the_end_of_an_answer_is_known_from_its_head(head: bytes, is_head: bool,
     b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 407 No\r\n", b"A: b\r\n", b"\r\n", b"\r\n\r\n",
 ])), max_size=10))
 def test_any_answer_is_agreement_or_a_peers_error(pieces: list[bytes]) -> None:
-    decoder = ConnectDecoder(TARGET, None, [])
-    with suppress(PeerError):
-        for piece in pieces:
-            if decoder.is_done:
-                return
+    decoder, fed, is_refused = ConnectDecoder(TARGET, None, []), b"", False
+    for piece in pieces:
+        fed += piece
+        try:
             decoder.feed(piece)
-    assert not decoder.is_done
+        except PeerError:
+            is_refused = True
+        if is_refused or decoder.is_done:
+            break
+    agrees = re.match(rb"HTTP/1\.[01] 200[ \r\n]", fed) is not None
+    assert not (is_refused and decoder.is_done)
+    if decoder.is_done:
+        assert agrees
+        assert fed.endswith(decoder.rest)
