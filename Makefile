@@ -26,6 +26,10 @@ install = { $(PY) -m uv --version || $(PY) -m pip install -q --disable-pip-versi
   UV_HTTP_TIMEOUT=10 $(PY) -m uv pip install -q --compile-bytecode --python $(PY) -r $(1) || \
   $(PY) -m pip install -q --disable-pip-version-check -r $(1)
 
+# Tests wait about as much as they compute. A module stays in one process, the longest come first (tests/conftest.py).
+PROCESSES = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+beside = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
@@ -59,8 +63,8 @@ demo: setup ## the panel with a tunnel to look at and a web server behind it (LI
 up: setup ## the panel, all of it: prints the link to the first account (LISTEN=127.0.0.1:8000)
 	exec $(PY) manage.py serve $(if $(LISTEN),--listen $(LISTEN))
 
-test: setup-dev ## the test suite (ARGS='-k mux' is handed to pytest)
-	$(PY) -m pytest -q $(ARGS)
+test: setup-dev ## the test suite, in processes side by side (PROCESSES=0: in one; ARGS='-k mux' is handed to pytest)
+	$(PY) -m pytest -q $(beside) $(ARGS)
 
 test-postgres: setup-dev ## what the panel does with its database, on a PostgreSQL server of its own (needs PostgreSQL)
 	$(PY) -m tests.support.postgres $(PY) -m pytest -q $(or $(ARGS),tests/dashboard/services tests/dashboard/api tests/dashboard/test_big_instance.py --ignore tests/dashboard/api/test_any_request.py)

@@ -16,6 +16,30 @@ hypothesis.settings.register_profile("long", max_examples=20_000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+LONGEST_FIRST = (
+    "tests/xrevsite/serving/test_killed.py",
+    "tests/xrevsite/serving/test_serve.py",
+    "tests/browser/test_live.py",
+    "tests/dashboard/management/test_backup.py",
+    "tests/e2e/test_panel_and_agent.py",
+    "tests/browser/test_live_pages.py",
+    "tests/e2e/test_panel_and_nodes.py",
+    "tests/dashboard/test_every_right.py",
+    "tests/e2e/test_agent.py",
+    "tests/e2e/test_agent_revert.py",
+    "tests/e2e/test_agent_traffic.py",
+    "tests/dashboard/live/test_browsers.py",
+    "tests/xrevsite/serving/test_variants.py",
+)
+"""Of modules that run side by side: else one of them would be begun when all others are done."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):          # one process of several, of pytest-xdist
+        ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """Tests run on the loop that the program runs on."""
     return {"uvloop": uvloop.new_event_loop}

@@ -5,7 +5,6 @@ A page with an error on its console fails its test.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.conftest import require_program
+from tests.support.database import environment, put_database
 from tests.support.processes import ROOT, accepts, free_port, until
 
 FLAGS = (
@@ -30,8 +30,6 @@ PASSWORD = "correct horse battery"
 ATTEMPTS = 3
 NO_FAULTS = ("responded with a status of 4", "/ws/live/' failed")
 """A form that is refused, and a page that outlives its panel."""
-
-_OWN_NAMES = ("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "HTTPS", "DJANGO_SETTINGS_MODULE")
 
 
 @dataclass
@@ -45,7 +43,7 @@ class Panel:
     def manage(self, *arguments: str, given: str = "") -> str:
         """What a command of this panel says. Fails the test if it fails."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=_environment(self.var), input=given, capture_output=True,
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment(self.var), input=given, capture_output=True,
             text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -63,14 +61,11 @@ for name, group in (("olaf", "operator"), ("vera", "viewer")):
 {more}""")
 
 
-def _environment(var: Path) -> dict[str, str]:
-    return {**{name: value for name, value in os.environ.items() if name not in _OWN_NAMES}, "XREV_VAR": str(var)}
-
-
 @contextmanager
 def running_panel(folder: Path, *, parts: str = "web") -> Iterator[Panel]:
     """One that nobody has set up, with its data in `folder`. `parts`: of `manage.py serve`; "": all of them."""
     var = folder / "var"
+    put_database(var)
     with (folder / "panel.log").open("w+") as log:
         server, port = _started(var, log, parts)
         try:
@@ -98,7 +93,7 @@ def _started(var: Path, log: IO[str], parts: str) -> tuple[subprocess.Popen[byte
         port = free_port()
         command = [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"]
         command += ["--only", parts] if parts else []
-        server = subprocess.Popen(command, cwd=ROOT, env=_environment(var), stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, cwd=ROOT, env=environment(var), stdout=log, stderr=subprocess.STDOUT)
         until("the panel listens", partial(_is_settled, server, port), 40)
         if server.poll() is None:
             return server, port

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.programs import ROOT, RUN, eventually, free_port, is_listening, started
+from tests.support.processes import free_port
+from tests.support.programs import ROOT, RUN, eventually, is_listening, started
 
 
 def document(port: int, **more: Any) -> str:

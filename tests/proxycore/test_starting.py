@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from tests.support.documents import door
-from tests.support.programs import ROOT, free_port
+from tests.support.processes import ROOT, free_port
 
 START = """
 import asyncio, sys

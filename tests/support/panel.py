@@ -1,4 +1,4 @@
-"""A whole panel as `manage.py serve` runs it, in a folder of its own, and its parts by name."""
+"""A whole panel as `manage.py serve` runs it, in a folder of its own with a database that is ready, and its parts by name."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
+from django.conf import settings
+from kombu import pools
+
+from tests.support.database import environment, put_database
 from tests.support.processes import ROOT, Process, free_port, until
+from xrevsite import broker
 
 START_S = 40.0
-OWN_NAMES = (
-    "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "HTTPS", "XREV_LISTEN", "XREV_TLS_CERT", "XREV_TLS_KEY",
-    "XREV_PROXIES", "DJANGO_SETTINGS_MODULE",
-)  # fmt: skip
-
-
-def environment(var: Path, **more: str) -> dict[str, str]:
-    return {**{name: value for name, value in os.environ.items() if name not in OWN_NAMES}, "XREV_VAR": str(var), **more}
+READY = {"ready": True, "database": "ok", "migrations": "ok", "broker": "ok"}
 
 
 @contextmanager
@@ -115,11 +114,24 @@ class Served:
         return self.manage("shell", "--no-imports", "-c", code)
 
 
+def celery_answers(panel: Served) -> bool:
+    """Asked over the panel's own Redis."""
+    url = broker.celery_url(broker.url_of(broker.socket_path(panel.var)))
+    with Celery("asking", broker=url, set_as_current=False) as app:
+        app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+        try:
+            return bool(app.control.inspect(timeout=1).ping())
+        finally:
+            pools.reset()           # kombu keeps connections by their URL, also to a server that has ended
+
+
 @contextmanager
 def served(*arguments: str, **environ: str) -> Iterator[Served]:
     """A panel that runs; nothing of it is left afterwards."""
     with short_folder() as folder:
         panel = Served(folder, *arguments, **environ)
+        if "DATABASE_URL" not in environ:
+            put_database(panel.var)
         try:
             panel.start()
             yield panel

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
+import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,18 +28,26 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 T = TypeVar("T")
-_given_ports: set[int] = set()
+FIRST_PORT, LAST_PORT = 10_000, 32_767
+"""Below those that the kernel gives to clients, so that none of them has a port between its choice and its use."""
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of the loopback address that nobody has, for TCP and UDP, and that this run has not given out before."""
-    while True:
-        with socket.socket(socket.AF_INET, kind) as sock:
-            sock.bind((LOCALHOST, 0))
-            port = int(sock.getsockname()[1])
-        if port not in _given_ports and is_free(port):
-            _given_ports.add(port)
-            return port
+def _own_ports() -> Iterator[int]:
+    """Round and round, from where chance says. Test processes that run beside this one have others."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = (LAST_PORT - FIRST_PORT + 1) // count
+    first = FIRST_PORT + number * size
+    for step in itertools.count(secrets.randbelow(size)):
+        yield first + step % size
+
+
+_ports = _own_ports()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody has, for TCP and UDP, and that this run has not given out lately."""
+    return next(port for port in _ports if is_free(port))
 
 
 def is_free(port: int) -> bool:
@@ -51,12 +62,11 @@ def is_free(port: int) -> bool:
 
 def free_range(count: int) -> int:
     """The first of `count` free ports in a row."""
-    while True:
-        first = free_port()
-        ports = range(first, first + count)
-        if ports[-1] < 65536 and all(is_free(port) and port not in _given_ports for port in ports[1:]):
-            _given_ports.update(ports)
-            return first
+    row = [free_port()]
+    while len(row) < count:
+        port = free_port()
+        row = [*row, port] if port == row[-1] + 1 else [port]
+    return row[0]
 
 
 def until(what: str, condition: Callable[[], T], timeout_s: float, pause_s: float = 0.02) -> T:

@@ -1,4 +1,4 @@
-"""Our own programs as a person starts them, and ports to start them on."""
+"""Our own programs as a person starts them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [sys.executable, "-m", "proxycore", "run"]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def eventually(is_so: Callable[[], bool], limit_s: float = 10) -> None:

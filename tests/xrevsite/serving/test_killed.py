@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,16 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from proxycore.messages.patch import merge
-from tests.support.panel import Served, served
-from tests.support.processes import ROOT, Processes, free_port, until
-from xrevsite.serving.demo import is_answered
+from tests.support.panel import READY, Served, celery_answers, served
+from tests.support.processes import accepts, free_port, until
+from tests.support.target import BLOCK, Target, ask, is_served, read_exactly
 
 pytestmark = pytest.mark.timeout(240)
 
+PARTS = ("web", "celery", "valkey", "agent")
 WELL_AGAIN_S = 10.0
 PIECE = 65_536
-TRAFFIC_S = 60
+PAUSE_S = 0.02
 TOKEN = """
 from django.contrib.auth.models import User
 from dashboard.services.tokens import create_token
@@ -38,28 +38,38 @@ print(create_token(user, by=None, name="test")[1])
 
 
 class Transfer(threading.Thread):
-    """The demo's traffic, read to its end."""
+    """Bytes there and back through the tunnel until it is stopped: whatever is lost or doubled comes back otherwise."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
         self.port = port
         self.size = 0
-        self.has_other_bytes = False
         self.error = ""
+        self._stopping = threading.Event()
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        begin = 0
         try:
-            connection.request("GET", f"/traffic?seconds={TRAFFIC_S}")
-            answer = connection.getresponse()
-            self.expected = int(answer.headers["Content-Length"])
-            while piece := answer.read(PIECE):
-                self.size += len(piece)
-                self.has_other_bytes |= piece.strip(b"x") != b""
-        except (OSError, http.client.HTTPException) as error:
+            with ask(self.port, b"ECHO\n") as sock:
+                while not self._stopping.wait(PAUSE_S):
+                    piece = BLOCK[begin : begin + PIECE]
+                    begin = (begin + 1) % (len(BLOCK) - PIECE)
+                    sock.sendall(piece)
+                    if read_exactly(sock, PIECE) != piece:
+                        raise ConnectionError("it came back otherwise, or ended")
+                    self.size += PIECE
+        except OSError as error:
             self.error = repr(error)
-        finally:
-            connection.close()
+
+    def goes_on(self) -> bool:
+        """More bytes come back than have until now."""
+        size = self.size
+        until("more bytes arrive", lambda: self.size > size or self.error, 10)
+        return self.error == ""
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(20)
 
 
 def workers(panel: Served) -> dict[int, float]:
@@ -73,6 +83,17 @@ def workers(panel: Served) -> dict[int, float]:
         except OSError:
             continue                    # it ended just now
     return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def are_gone(pids: Sequence[int]) -> bool:
+    return not any(map(is_alive, pids))
 
 
 def links(panel: Served) -> int:
@@ -133,73 +154,68 @@ class Page(threading.Thread):
         return False
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[int]:
-    """The port of a web server that is no part of the panel."""
-    processes, port = Processes(tmp_path), free_port()
-    command = [sys.executable, str(ROOT / "examples" / "demo_site.py"), "--port", str(port), "--entry", "0", "--carrier", "0"]
-    processes.start("target", command).await_port(port)
-    yield port
-    processes.end_all()
+@dataclass(frozen=True)
+class Installation:
+    """A panel, and a tunnel from `entry` to a server that is no part of it; both of its sides run here."""
+
+    panel: Served
+    page: Page
+    entry: int
 
 
-@pytest.fixture
-def entry() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def panel(target: int, entry: int) -> Iterator[Served]:
-    """With a tunnel to the target, both of whose sides run here."""
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Installation]:
+    target, entry = Target(), free_port()
+    target.start()
     with served() as panel:
         panel.python(
             "from dashboard.services.example import make_example; "
-            f"make_example(public_port={entry}, carrier_port={free_port()}, target_port={target})")
-        until("the tunnel is up", lambda: is_answered(entry), 40)
-        yield panel
+            f"make_example(public_port={entry}, carrier_port={free_port()}, target_port={target.port})")
+        until("the tunnel is up", lambda: is_served(entry), 40)
+        page = Page(panel, panel.python(TOKEN).split()[-1])
+        page.start()
+        yield Installation(panel, page, entry)
+        page.close()
+    target.stop()
 
 
-@pytest.fixture
-def page(panel: Served) -> Iterator[Page]:
-    page = Page(panel, panel.python(TOKEN).split()[-1])
-    page.start()
-    yield page
-    page.close()
-
-
-def test_no_session_is_lost_when_any_process_but_a_worker_is_killed(panel: Served, page: Page, entry: int) -> None:
+def test_no_session_is_lost_when_any_process_but_a_worker_is_killed(installation: Installation) -> None:
+    panel, page = installation.panel, installation.page
     before = workers(panel)
     assert len(before) == 2
     until("the panel shows the tunnel", lambda: page.shows_the_tunnel(set(before)), 15)
-    transfer = Transfer(entry)
+    transfer = Transfer(installation.entry)
     transfer.start()
-    until("bytes arrive", lambda: transfer.size > PIECE, 10)
     told = []
-    for name in ("web", "celery", "valkey", "agent", "serve"):
+    for name in (*PARTS, "serve"):
         begin = time.monotonic()
         if name == "serve":
+            parts = [panel.part(one) for one in PARTS]
             os.kill(panel.pid, signal.SIGKILL)
+            until("its parts end with it", partial(are_gone, parts), 5)
+            assert transfer.goes_on(), f"with nobody above the workers: {transfer.error}"
+            begin = time.monotonic()
             panel.start()
         else:
             had = links(panel)
             panel.kill_part(name)
             if name in ("web", "agent"):
                 until("the agent is connected again", partial(has_more_links, panel, had), WELL_AGAIN_S)
-        until(f"ready after {name} was killed", lambda: panel.ready().get("ready") is True, WELL_AGAIN_S)
+        until(f"ready after {name} was killed", lambda: panel.ready() == READY, WELL_AGAIN_S)
         until(f"the tunnel is shown after {name} was killed", lambda: page.shows_the_tunnel(set(before)), WELL_AGAIN_S)
         told.append(f"{name}: well again after {time.monotonic() - begin:.1f} s")
         assert workers(panel) == before, f"the same workers after {name} was killed, and no others"
-        assert transfer.is_alive(), f"the transfer went on after {name} was killed: {transfer.error}"
+        assert transfer.goes_on(), f"the transfer went on after {name} was killed: {transfer.error}"
+        if name in ("celery", "valkey", "serve"):
+            until(f"Celery answers after {name} was killed", lambda: celery_answers(panel), 20)
     print("; ".join(told))              # noqa: T201 - figures worth seeing
-    transfer.join(TRAFFIC_S)
+    transfer.stop()
     assert transfer.error == ""
-    assert transfer.size == transfer.expected == TRAFFIC_S * 16 * PIECE
-    assert not transfer.has_other_bytes
-    panel.end()
-    until("the workers end with it", lambda: workers(panel) == {}, 10)
 
 
-def test_a_killed_worker_comes_back_alone_and_without_an_agent_workers_end(panel: Served, page: Page) -> None:
+def test_a_killed_worker_comes_back_alone(installation: Installation) -> None:
+    """One without an agent ends by itself: tests/e2e/test_worker.py."""
+    panel, page = installation.panel, installation.page
     before = workers(panel)
     killed = min(before)
     os.kill(killed, signal.SIGKILL)
@@ -207,7 +223,17 @@ def test_a_killed_worker_comes_back_alone_and_without_an_agent_workers_end(panel
     assert set(before) - {killed} < set(workers(panel)), "the other one is the same"
     until("the panel shows the tunnel", lambda: page.shows_the_tunnel(set(workers(panel))), WELL_AGAIN_S)
 
-    left = workers(panel)
-    os.kill(panel.pid, signal.SIGKILL)          # and nobody starts `serve` again
-    assert workers(panel) == left
-    until("workers that nobody takes over end by themselves", lambda: workers(panel) == {}, 90)
+
+def test_the_end_leaves_nothing(installation: Installation) -> None:
+    """The last one of this module."""
+    panel = installation.panel
+    installation.page.close()
+    pids = [*(panel.part(name) for name in PARTS), *workers(panel)]
+    assert len(pids) == len(PARTS) + 2
+    begin = time.monotonic()
+    panel.end()
+    assert panel.process is not None
+    assert panel.process.exit_code == 0
+    assert time.monotonic() - begin < WELL_AGAIN_S
+    until("the workers end with it", partial(are_gone, pids), 5)
+    assert not accepts(panel.port)

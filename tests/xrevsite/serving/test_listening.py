@@ -22,12 +22,22 @@ def test_an_address_and_how_this_host_reaches_it(text: str, place: Place, url: s
     assert place.url("http") == url
 
 
-def test_the_network_needs_tls_or_a_word() -> None:
-    everywhere = Place("0.0.0.0", 8000)
+@pytest.mark.parametrize("text", ["8000", "localhost:8000", "127.0.0.1:0", "127.0.0.1:http"])
+def test_an_address_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(BadListen, match=f"--listen {text}: an address and a port are expected"):
+        read_place(text)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_the_network_needs_tls_or_a_word(host: str) -> None:
+    place = Place(host, 8000)
     with pytest.raises(BadListen, match="XREV_TLS_CERT"):
-        check_exposure(everywhere, is_encrypted=False, is_insisted=False)
-    check_exposure(everywhere, is_encrypted=True, is_insisted=False)
-    check_exposure(everywhere, is_encrypted=False, is_insisted=True)
+        check_exposure(place, is_encrypted=False, is_insisted=False)
+    check_exposure(place, is_encrypted=True, is_insisted=False)
+    check_exposure(place, is_encrypted=False, is_insisted=True)
+
+
+def test_this_host_needs_none() -> None:
     check_exposure(Place("127.0.0.1", 8000), is_encrypted=False, is_insisted=False)
 
 
