@@ -17,21 +17,23 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 
 LONGEST_FIRST = (
-    "tests/xrevsite/serving/test_killed.py",
-    "tests/xrevsite/serving/test_serve.py",
-    "tests/browser/test_live.py",
-    "tests/dashboard/management/test_backup.py",
-    "tests/e2e/test_panel_and_agent.py",
     "tests/browser/test_live_pages.py",
-    "tests/e2e/test_panel_and_nodes.py",
     "tests/dashboard/test_every_right.py",
-    "tests/e2e/test_agent.py",
     "tests/e2e/test_agent_revert.py",
-    "tests/e2e/test_agent_traffic.py",
+    "tests/xrevsite/serving/test_killed.py",
+    "tests/e2e/test_agent.py",
+    "tests/browser/test_live.py",
     "tests/dashboard/live/test_browsers.py",
+    "tests/e2e/test_agent_traffic.py",
+    "tests/dashboard/management/test_backup.py",
     "tests/xrevsite/serving/test_variants.py",
+    "tests/dashboard/admin/test_hostile.py",
+    "tests/e2e/test_panel_and_agent.py",
+    "tests/e2e/test_agent_chaos.py",
+    "tests/xrevsite/serving/test_serve.py",
 )
-"""Of modules that run side by side: else one of them would be begun when all others are done."""
+"""Of modules that run side by side: else one of them would be begun when all others are done. Those that start whole panels
+stand apart, as three that start at once make each other wait."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

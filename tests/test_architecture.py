@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = ("proxycore", "dashboard", "xrevsite", "bench", "examples", "tests")
 
@@ -183,6 +185,10 @@ def test_tasks_and_streams_are_made_in_one_place_only() -> None:
 @pytest.mark.parametrize("name", ["utils.py", "helpers.py", "common.py"])
 def test_no_file_is_named_after_nothing(name: str) -> None:
     assert [file for file in files() if file.rsplit("/", 1)[-1] == name] == []
+
+
+def test_each_of_the_long_modules_is_still_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / name).exists()] == []
 
 
 def test_no_file_is_too_long() -> None:

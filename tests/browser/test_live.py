@@ -192,11 +192,11 @@ def test_a_diagnosis_asks_both_ends(page: Page, tunnel: Tunnel) -> None:
 BREAK = """
 from dashboard.models import Instance
 from dashboard.services.editing import change_entry
-from dashboard.services.publishing import publish
+from dashboard.services.publishing import MIN_CONFIRM_S, publish
 instance = Instance.objects.get(name="demo-portal")
 portal = instance.portals.get(tag="demo")
 change_entry(portal, {**portal.entry, "domain": "elsewhere.internal"}, by=None)
-publish(Instance.objects.get(pk=instance.pk), by=None, accept_warnings=True, confirm_s=15)
+publish(Instance.objects.get(pk=instance.pk), by=None, accept_warnings=True, confirm_s=MIN_CONFIRM_S)
 """
 
 

@@ -157,7 +157,11 @@ def test_what_stands_against_publishing_has_its_exit_status(edge: Instance, file
     assert status == 1
     assert refused("publish", "edge", "--accept-warnings", "--expect", "7")[0].startswith(
         "edge was not published: somebody else published meanwhile")
-    assert "published as revision 1" in run("publish", "edge", "--accept-warnings", "--expect", "0")
+    assert refused("publish", "edge", "--accept-warnings", "--confirm-within", "1")[0] == (
+        "edge was not published: a revision proves itself within 5 to 3600 seconds")
+    assert "published as revision 1" in run(
+        "publish", "edge", "--accept-warnings", "--expect", "0", "--confirm-within", "30", "--needs-confirm")
+    assert list(Revision.objects.values_list("confirm_s", "needs_confirm")) == [(30, True)]
 
 
 def test_lint_tells_by_its_exit_status(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
