@@ -20,11 +20,13 @@ _IDS = 1 << 16
 class MuxClient(Carrier):
     """Opens sessions on a carrier."""
 
-    __slots__ = ("_last_id",)
+    __slots__ = ("_destination", "_encoded", "_last_id")
 
     def __init__(self, loop: Loop, wheel: Wheel) -> None:
         super().__init__(loop, wheel, is_client=True)
         self._last_id = 0
+        self._destination: Destination | None = None    # of the last stream that was opened
+        self._encoded = b""
 
     @property
     def is_full(self) -> bool:
@@ -35,9 +37,12 @@ class MuxClient(Carrier):
 
         Raises: LinkDown, the carrier is full. PeerError, a destination that cannot be written.
         """
+        if destination is not self._destination:        # (most tunnels have one)
+            self._encoded = codec.encode_destination(destination)
+            self._destination = destination
         session_id = self._new_id()
-        # raises for a host that cannot be written
-        frame = codec.encode_new(session_id, destination, b"", optional, OPTION_CREDITED if self.extension is not None else 0)
+        options = OPTION_CREDITED if self.extension is not None else 0
+        frame = codec.encode_new_to(session_id, self._encoded, b"", optional, options)
         session = MuxSession(self, session_id)
         if self.extension is not None:
             self.extension.begin(session)

@@ -254,11 +254,19 @@ def encode_new(
     session_id: int, destination: Destination, data: bytes = b"", optional: bytes = b"", options: int = 0
 ) -> bytes:
     """A New frame; `data` (at most MAX_FRAME_DATA_BYTES) travels in it, `optional` fields stand behind the address.
-    `options`: bits besides OPTION_DATA."""
-    address = encode_port_address(destination.host, destination.port) + optional
+    `options`: bits besides OPTION_DATA. Raises: PeerError, as encode_port_address."""
+    return encode_new_to(session_id, encode_destination(destination), data, optional, options)
+
+
+def encode_destination(destination: Destination) -> bytes:
+    """Network and address as a New frame has them. Raises: PeerError, as encode_port_address."""
+    return b"%c%b" % (_NETWORK_BYTES[destination.network], encode_port_address(destination.host, destination.port))
+
+
+def encode_new_to(session_id: int, destination: bytes, data: bytes = b"", optional: bytes = b"", options: int = 0) -> bytes:
+    """As encode_new, where the destination is encoded already."""
     option = options | (OPTION_DATA if data else 0)
-    head = _HEAD.pack(5 + len(address), session_id, NEW, option)
-    frame = b"%b%c%b" % (head, _NETWORK_BYTES[destination.network], address)
+    frame = _HEAD.pack(4 + len(destination) + len(optional), session_id, NEW, option) + destination + optional
     return frame + _U16.pack(len(data)) + data if data else frame
 
 

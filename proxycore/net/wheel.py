@@ -44,9 +44,11 @@ class Wheel:
         if slot >= 0:
             self._slots[slot].pop(key, None)
         steps = int(period_s / STEP_S + 0.5) or 1
-        if steps >= _SLOTS or self._laps:
+        if steps >= _SLOTS:
             self._place(obj, steps)
             return
+        if self._laps:
+            self._laps.pop(key, None)
         obj.wheel_slot = slot = _NUMBERS[(self._now + steps) % _SLOTS]
         self._slots[slot][key] = obj
 

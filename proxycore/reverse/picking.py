@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from proxycore.destination import Request
+from proxycore.mux.client import MAX_LIVE_SESSIONS
 from proxycore.reverse.link import Link
 
 PolicyName: TypeAlias = Literal["leastLoad", "weighted", "sticky", "primaryBackup"]
@@ -197,10 +198,11 @@ def _least_loaded(links: Iterable[Link]) -> Link | None:
     best_key = (True, True, 0, 0.0)
     for link in links:
         carrier, health = link.carrier, link.health
-        if carrier.is_full or health.is_quarantined:
+        sessions = len(carrier.sessions)
+        if carrier.ended or sessions >= MAX_LIVE_SESSIONS or health.is_quarantined:
             continue
         is_free = carrier.blocked_at is None and carrier.stalled_at is None and not health.is_unresponsive
-        key = (not is_free and link.is_congested, link.is_draining, len(carrier.sessions), carrier.rtt_s or 0.0)
+        key = (not is_free and link.is_congested, link.is_draining, sessions, carrier.rtt_s or 0.0)
         if best is None or key < best_key:
             best, best_key = link, key
     return best
