@@ -47,6 +47,7 @@ def front(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     unpublished = [row for row in rows if row.instance.enabled and row.health != "good"]
     faulty = [row for row in rows if row.errors]
     happened = events(NodeEvent.objects.all(), MAX_EVENTS)
+    errors = errors_of_the_last_hour()
     context |= {
         "title": "Overview",
         "rows": rows,
@@ -56,7 +57,8 @@ def front(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "faulty": faulty,
         "live": live_data(
             unsettled=bool(unpublished or faulty), events=happened, last_event=max((one["id"] for one in happened), default=0),
-            errors_1h=errors_of_the_last_hour()) if rows else None,
+            errors=errors) if rows else None,
+        "errors_1h": sum(count for _, count in errors),
         "service_count": Service.objects.count(),
         "expose_link": page_link("admin:dashboard_expose")
         if may(request, "add_instance", "change_instance", "add_service", "publish_instance") else "",

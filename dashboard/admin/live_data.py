@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
+from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
 from dashboard.admin.links import change_link, page_link
@@ -39,9 +40,12 @@ def events(rows: QuerySet[NodeEvent], limit: int) -> list[dict[str, Any]]:
     return [as_json(row) for row in rows.order_by("-at", "-pk")[:limit]]
 
 
-def errors_of_the_last_hour() -> int:
+def errors_of_the_last_hour() -> list[tuple[int, int]]:
+    """(minute since 1970, how many): a page that stays open takes away those that are too old by itself."""
     kinds = [kind.value for kind in ERRORS]
-    return NodeEvent.objects.filter(kind__in=kinds, at__gt=timezone.now() - timedelta(hours=1)).count()
+    rows = NodeEvent.objects.filter(kind__in=kinds, at__gt=timezone.now() - timedelta(hours=1))
+    counted = rows.order_by().annotate(minute=TruncMinute("at")).values_list("minute").annotate(Count("pk"))
+    return [(int(minute.timestamp()) // 60, count) for minute, count in counted]
 
 
 def live_map() -> dict[str, Any]:

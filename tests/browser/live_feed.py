@@ -53,12 +53,13 @@ class Feed:
         self._sent = json.loads(json.dumps(self.tree))
         self.send({"type": "full", "version": self.version, "at": time.time(), "nodes": self.tree, "history": self.history})
 
-    def tick(self) -> None:
+    def tick(self, later_s: float = 0) -> None:
+        """`later_s`: by the panel's clock."""
         self.version += 1
         self._see()
         patch = difference(self._sent, self.tree)
         merge(self._sent, json.loads(json.dumps(patch)))
-        self.send({"type": "patch", "version": self.version, "at": time.time(), "patch": {"nodes": patch}})
+        self.send({"type": "patch", "version": self.version, "at": time.time() + later_s, "patch": {"nodes": patch}})
 
     def happened(self, kind: str, text: str, **more: Any) -> None:
         self.version += 1

@@ -118,6 +118,20 @@ def test_rates_move_and_the_chart_is_full_on_arrival(page: Page, shared: Panel, 
     assert lane_of(page, "camera").locator(".x-edge-broken").count() == 2
 
 
+def test_errors_of_the_last_hour_go_while_the_page_stays(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    told = page.locator("[data-total=errors]")
+    expect(told).to_have_text("0")
+    for _ in range(2):
+        feed.happened("worker_died", "it was ended by SIGKILL", instance=3, node=2)
+    feed.happened("tunnel_up", "a bridge connected", instance=1)
+    expect(told).to_have_text("2")
+    feed.tick(later_s=1800)
+    expect(told).to_have_text("2")
+    feed.tick(later_s=3700)
+    expect(told).to_have_text("0")
+
+
 def test_what_is_not_heard_of_is_grey_with_its_age(page: Page, shared: Panel, feed: Feed) -> None:
     log_in(page, shared, "vera")
     expect(page.locator(".x-maplane").first).to_be_visible()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from dashboard.models import Instance
+from dashboard.models import Instance, NodeEvent
 from dashboard.services.importing import import_new
 from dashboard.services.publishing import publish
+from tests.dashboard.admin.test_tunnel_pages import given
 
 FRONT = reverse("admin:index")
 
@@ -50,5 +53,16 @@ def test_a_second_look_checks_nothing_again(
     as_vera: Client, portal: Instance, django_assert_max_num_queries: Any
 ) -> None:
     front(as_vera)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         front(as_vera)
+
+
+def test_errors_of_the_last_hour_are_given_by_the_minute(as_vera: Client, portal: Instance) -> None:
+    now = timezone.now()
+    for kind, minutes in (("refused", 0), ("worker_died", 59), ("tunnel_down", 59), ("tunnel_up", 1), ("refused", 61)):
+        NodeEvent.objects.create(node=portal.node, kind=kind, at=now - timedelta(minutes=minutes))
+    shown = front(as_vera)
+    assert '<strong data-total="errors">3</strong>' in shown
+    counted = dict(given(shown)["errors"])
+    minute = int(now.timestamp()) // 60
+    assert counted == {minute: 1, minute - 59: 2}

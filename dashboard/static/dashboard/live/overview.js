@@ -5,6 +5,7 @@ import { Detail } from "./detail.js";
 import { keyed, write } from "./dom.js";
 import { eventRow, newest } from "./event_row.js";
 import { count, perSecond, rate } from "./format.js";
+import { LastHour } from "./lately.js";
 import { LiveMap, laneLine, laneRates, laneState } from "./map.js";
 import { boot, keys } from "./page.js";
 import { ProblemList } from "./problems.js";
@@ -20,7 +21,7 @@ const chart = new Chart(byId("live-chart"), { label: "Throughput of all tunnels 
 const detail = new Detail(byId("live-detail"), store);
 const map = new LiveMap(byId("live-map"), store, (...chosen) => detail.open(...chosen));
 const totals = Object.fromEntries([...document.querySelectorAll("[data-total]")].map((element) => [element.dataset.total, element]));
-let errors = given.errors_1h || 0;
+const errors = new LastHour(given.errors);
 const counted = new Set();
 
 keys(given.keys);
@@ -53,7 +54,7 @@ function writeTotals() {
   write(totals.down, shown ? rate(downRate) : "–");
   write(totals.up, shown ? rate(upRate) : "–");
   write(totals.opened, shown ? perSecond(opened) : "–");
-  write(totals.errors, count(errors));
+  write(totals.errors, count(errors.count(store.now())));
 }
 
 // One line of all tunnels, second by second; each is counted once, on the side of its portal.
@@ -83,7 +84,7 @@ store.addEventListener("second", () => { if (store.now() - store.at > 1.5 || !st
 store.addEventListener("map", () => { map.useLanes(); update(); });
 store.addEventListener("events", ({ detail: fresh }) => {
   for (const event of fresh) {        // on arrival the panel repeats the last ones
-    if (event.id > given.last_event && ERROR_KINDS.has(event.kind) && !counted.has(event.id)) errors += 1;
+    if (event.id > given.last_event && ERROR_KINDS.has(event.kind) && !counted.has(event.id)) errors.add(event.at);
     counted.add(event.id);
   }
   events = newest(events, fresh, MAX_EVENTS);
