@@ -26,6 +26,7 @@ from proxycore.document.load import load_document, load_parsed
 from proxycore.document.places import parse_path, render_path
 from proxycore.document.problems import DocumentError, Problem
 from proxycore.document.stream_settings import StreamSettings
+from proxycore.geodata.countries import country_of
 from proxycore.protocols import all_protocols
 from proxycore.protocols.base import Settings
 from proxycore.routing.router import Step
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "check_text",
     "comments_of",
+    "country_of",
     "describe_protocols",
     "describe_stream_settings",
     "explain",

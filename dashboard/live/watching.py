@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dashboard.engine.origins import add_countries
 from dashboard.live.lookers import Browser
 from dashboard.live.telling import group_of
 from dashboard.live.views import encode
@@ -128,6 +129,7 @@ class Watching:
         answer = json.loads(message["answer"])
         if subject.kind:
             sessions = answer.get("sessions", [])
+            add_countries(sessions)
             watched.next_at = max(watched.next_at, time.monotonic() + len(sessions) / SESSIONS_PER_S * 0.9)
             await _tell(watched, {
                 "type": "sessions", "instance": subject.instance, "tunnel": subject.tunnel, "kind": subject.kind,

@@ -10,6 +10,7 @@ from asgiref.sync import async_to_sync
 from redis.exceptions import RedisError
 
 from dashboard.choices import Standing, Verb
+from dashboard.engine.origins import add_countries
 from dashboard.live.replies import NoAnswer, NobodyThere, ask_node, gauges_of, totals_of
 from dashboard.models import Instance, Node
 from dashboard.services.auditing import Actor, record
@@ -63,6 +64,8 @@ def ask(
         first = said["problems"][0]
         raise NotDone(str(first.get("text", "the node could not do it")), str(first.get("path", "")))
     answer: dict[str, Any] = said["answer"]
+    if what == questions.SESSIONS:
+        add_countries(answer.get("sessions", []))
     if what in ORDERS:
         record(by, ORDERS[what], instance, instance=instance, note=_told(what, arguments, answer))
     return answer

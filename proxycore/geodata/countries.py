@@ -1,4 +1,4 @@
-"""What `geoip:` means without a geoip.dat: countries by the package iptocc, and private addresses."""
+"""Countries by the package iptocc, which is what `geoip:` means without a geoip.dat, and private addresses."""
 
 from __future__ import annotations
 
@@ -55,6 +55,12 @@ class Country:
     def have(self, version: int) -> bool:
         """Every country has addresses of both families."""
         return True
+
+
+def country_of(address: str) -> str:
+    """The code of the country of an IP address; "": private, nobody's, or no address."""
+    found: str | None = country_code(address.removeprefix("::ffff:"))
+    return found or ""
 
 
 @lru_cache(maxsize=_REMEMBERED_ADDRESSES)

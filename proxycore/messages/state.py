@@ -141,6 +141,7 @@ class SessionState(TypedDict, total=False):
     id: str                 # "carrier/session/serial": closing by an old id closes no other
     carrier: str
     source: str             # address:port of the client, where it is known
+    country: str            # of that address, where it is a public one: "DE"; written by the panel
     inbound: str            # tag of the entry
     user: str
     target: str             # host:port/tcp or /udp

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, WebSocketRoute
 from proxycore.messages.patch import difference, merge
 
 SOURCES = ("203.0.113.9", "198.51.100.23", "192.0.2.77", "2001:db8::42")
+COUNTRIES = ("DE", "US", "", "FR")
 
 
 class Feed:
@@ -140,6 +141,7 @@ class Feed:
             rows.append({
                 "id": f"{index % 3}/{index}/{index}", "carrier": str(index % 3),
                 "source": f"{f'[{address}]' if ':' in address else address}:{40000 + index}",
+                **({"country": COUNTRIES[index % 4]} if COUNTRIES[index % 4] else {}),
                 "inbound": "home-nas-entry", "user": "", "target": "192.168.1.10:80/tcp", "sniffed": f"site-{index % 50}.example",
                 "phase": ("active", "active", "half_closed", "waiting_for_client", "waiting_for_target")[index % 5],
                 "up": int((now - start) * (index % 7)), "down": int((now - start) * (index % 97) * 50), "since": now - index * 3,

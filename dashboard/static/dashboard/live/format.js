@@ -56,3 +56,20 @@ export function host(address) {
   const found = /^\[(.*)\](?::\d+)?$|^([^:]*)(?::\d+)?$/.exec(address || "");
   return found ? found[1] ?? found[2] : address || "";
 }
+
+const regions = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
+const countries = new Map();
+
+// "Germany" for "DE"; a code that nobody has is its own name.
+export function country(code) {
+  let name = countries.get(code);
+  if (name === undefined) {
+    try {
+      name = regions.of(code) ?? code;
+    } catch {
+      name = code;
+    }
+    countries.set(code, name);
+  }
+  return name;
+}

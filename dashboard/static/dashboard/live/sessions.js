@@ -2,7 +2,7 @@
 
 import { ask, Refused } from "./ask.js";
 import { h, keyed, write } from "./dom.js";
-import { bytes, clock, count, host, many, rate, span } from "./format.js";
+import { bytes, clock, count, country, host, many, rate, span } from "./format.js";
 import { Meter } from "./meter.js";
 import { choose, toast } from "./page.js";
 import { VirtualTable } from "./virtual_table.js";
@@ -18,7 +18,7 @@ export class Sessions {
     this.known = new Map();
     this.words = "";
     this.note = h("span", { class: "x-quiet x-small", "aria-live": "off" });
-    const search = h("input", { class: "x-input x-search", type: "search", "data-filter": true, placeholder: "Filter", "aria-label": "filter sessions by source, entry, target or name", oninput: () => this.filter(search.value) });
+    const search = h("input", { class: "x-input x-search", type: "search", "data-filter": true, placeholder: "Filter", "aria-label": "filter sessions by source, country, entry, target or name", oninput: () => this.filter(search.value) });
     const body = h("div");
     place.replaceChildren(h("div", { class: "x-row x-apart x-map-top" }, h("div", { class: "x-row" }, h("h2", {}, "Sessions"), this.note), search), body);
     const age = (row) => this.store.now() - row.since;
@@ -26,7 +26,7 @@ export class Sessions {
       label: "sessions", empty: "No session right now. One appears here as soon as a client connects.", idOf: (row) => row.id,
       action: mayAct ? { words: "Close…", run: (row) => this.close(row) } : null,
       columns: [
-        { key: "source", title: "source", value: (row) => row.source || "", lines: (row) => [row.source || "not known", row.user || ""] },
+        { key: "source", title: "source", value: (row) => row.source || "", lines: (row) => [row.source || "not known", row.user || ""], mark: (row) => (row.country ? [row.country, country(row.country)] : null) },
         { key: "entry", title: "entry", value: (row) => row.inbound || "", lines: (row) => [row.inbound || "–", `carrier ${row.carrier}`] },
         { key: "target", title: "target", value: (row) => row.sniffed || row.target || "", lines: (row) => [row.target || "–", row.sniffed || ""] },
         { key: "down", title: "down", align: true, first: -1, value: (row) => row.rates[1] * 1e9 + row.down, lines: (row) => [rate(row.rates[1]), bytes(row.down)] },
@@ -60,7 +60,8 @@ export class Sessions {
     this.words = words.trim().toLowerCase();
     const parts = this.words.split(/\s+/).filter(Boolean);
     this.table.filter((row) => {
-      const text = `${row.source} ${row.user || ""} ${row.inbound} ${row.target} ${row.sniffed || ""} ${PHASES[row.phase] || ""}`.toLowerCase();
+      const from = row.country ? `${row.country} ${country(row.country)}` : "";
+      const text = `${row.source} ${from} ${row.user || ""} ${row.inbound} ${row.target} ${row.sniffed || ""} ${PHASES[row.phase] || ""}`.toLowerCase();
       return parts.every((part) => text.includes(part));
     });
     this.writeNote();
@@ -88,7 +89,7 @@ export class Sessions {
     for_.value = "3600";
     const isKnown = Boolean(address);
     const words = isKnown
-      ? `${address} has ${many(same.length, "session")} on this tunnel, to ${[...new Set(same.map((one) => one.target))].slice(0, 3).join(", ")}. What is cut cannot be taken up again; the client may connect anew, unless it is blocked.`
+      ? `${address}${row.country ? ` (${country(row.country)})` : ""} has ${many(same.length, "session")} on this tunnel, to ${[...new Set(same.map((one) => one.target))].slice(0, 3).join(", ")}. What is cut cannot be taken up again; the client may connect anew, unless it is blocked.`
       : "Where it comes from is not known. What is cut cannot be taken up again.";
     const buttons = [{ words: "Close this session", value: "one", danger: true }];
     if (isKnown) {

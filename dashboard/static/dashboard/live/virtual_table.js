@@ -6,7 +6,8 @@ import { classes, h, set, write } from "./dom.js";
 const OVERSCAN = 6;             // rows beyond what is seen, above and below
 
 export class VirtualTable {
-  // `columns`: { key, title, value(row) to sort by, lines(row) -> [first, second], align, first: direction when first sorted by }.
+  // `columns`: { key, title, value(row) to sort by, lines(row) -> [first, second], align, first: direction when first sorted by,
+  // mark(row) -> [shown, meant] or null: short, before the second line, read out as what it means }.
   constructor(place, { columns, label, idOf, action = null, empty }) {
     this.columns = columns;
     this.idOf = idOf;
@@ -129,8 +130,12 @@ export class VirtualTable {
   }
 
   makeRow() {
-    const cells = this.columns.map((column) =>
-      h("span", { role: "cell", class: `x-vt-${column.key}${column.align ? " x-vt-number" : ""}` }, h("span"), h("small")));
+    const cells = this.columns.map((column) => {
+      const texts = [h("span"), h("span")];
+      const mark = column.mark ? h("span", { class: "x-vt-mark", hidden: true }, h("span", { "aria-hidden": "true" }), h("span", { class: "x-sr" })) : null;
+      const cell = h("span", { role: "cell", class: `x-vt-${column.key}${column.align ? " x-vt-number" : ""}` }, texts[0], h("small", {}, mark, texts[1]));
+      return Object.assign(cell, { texts, mark });
+    });
     const element = h("div", { role: "row" }, cells);
     element.cells = cells;
     if (this.action) element.append(h("span", { role: "cell", class: "x-vt-act" }, h("button", { type: "button", class: "x-button", onclick: () => this.action.run(element.row) }, this.action.words)));
@@ -146,9 +151,14 @@ export class VirtualTable {
     this.columns.forEach((column, number) => {
       const [one, two] = column.lines(row);
       const cell = element.cells[number];
-      write(cell.firstChild, one);
-      if (!column.align) set(cell, "title", two ? `${one}, ${two}` : one);
-      write(cell.lastChild, two ?? "");
+      const [shown, meant] = column.mark?.(row) ?? [];
+      write(cell.texts[0], one);
+      if (!column.align) set(cell, "title", [one, meant, two].filter(Boolean).join(", "));
+      write(cell.texts[1], two ?? "");
+      if (!cell.mark) return;
+      set(cell.mark, "hidden", !shown);
+      write(cell.mark.firstChild, shown ?? "");
+      write(cell.mark.lastChild, meant ? `${meant} ` : "");
     });
   }
 
