@@ -17,6 +17,7 @@ from dashboard.models import Bridge, Inbound, Instance
 from dashboard.services.errors import ServiceError
 from dashboard.services.explaining import ExplainedRule, Explanation, Question, explain
 from dashboard.services.ports import MAX_PORT
+from dashboard.services.topology import topology
 
 MAX_STEPS = 100         # rules that the answer lists
 PROTOCOLS = (("", "not known"), ("http", "HTTP"), ("tls", "TLS"), ("quic", "QUIC"), ("bittorrent", "BitTorrent"))
@@ -69,6 +70,14 @@ def _shown(rule: ExplainedRule) -> dict[str, Any]:
     }
 
 
+def _running(instance: Instance, answer: Explanation, question: Question) -> dict[str, Any] | None:
+    """What the page's script asks the worker: which carrier, where the answer is a tunnel that runs."""
+    mine = [lane.portal.tag for lane in topology().lanes if lane.portal is not None and lane.place.pk == instance.pk]
+    if answer.target not in mine or not instance.enabled or getattr(instance, "published_number", None) is None:
+        return None
+    return {"instance": instance.pk, "portal": answer.target, "source": question.source}
+
+
 def explain_view(request: HttpRequest, pk: int) -> HttpResponse:
     """The question is in the address, so that an answer can be shown to others."""
     must(request, "view_instance")
@@ -87,6 +96,9 @@ def explain_view(request: HttpRequest, pk: int) -> HttpResponse:
         # The last one decides, or ends the search; of thousands before it the first ones are enough.
         hidden = max(0, len(steps) - MAX_STEPS)
         listed = steps if not hidden else [*steps[: MAX_STEPS - 1], steps[-1]]
-        context |= {"steps": listed, "hidden": hidden, "decider": next((step for step in steps if step["matched"]), None)}
+        context |= {
+            "steps": listed, "hidden": hidden, "decider": next((step for step in steps if step["matched"]), None),
+            "running": _running(instance, answer, form.question()),
+        }
     return show(request, "explain.html", instance, title=f"Instance {instance.name}", tab="explain",
                 status=400 if form.errors else 200, **context)

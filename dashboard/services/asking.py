@@ -21,7 +21,7 @@ TIMEOUT_S: Final = 12.0
 DIAGNOSE_S: Final = 65.0
 MAX_ARGUMENTS_BYTES: Final = 16 * 1024
 
-LOOKS: Final = frozenset({questions.SESSIONS, questions.EXPLAIN, questions.DIAGNOSE, questions.LOG})
+LOOKS: Final = frozenset({questions.SESSIONS, questions.EXPLAIN, questions.PICK, questions.DIAGNOSE, questions.LOG})
 ORDERS: Final[Mapping[str, Verb]] = {
     questions.CLOSE: Verb.CLOSED, questions.BLOCK: Verb.BLOCKED, questions.UNBLOCK: Verb.UNBLOCKED,
     questions.RESTART: Verb.RESTARTED,

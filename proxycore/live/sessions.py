@@ -31,7 +31,7 @@ class Sessions:
 
     def __init__(self, instance: Instance, carriers: Carriers) -> None:
         self._instance = instance
-        self._carriers = carriers
+        self.carriers = carriers
 
     def of(self, tag: str, kind: TunnelKind) -> Iterator[Found]:
         """The live sessions of one tunnel, without control sessions: carrier by carrier, the oldest first."""
@@ -51,11 +51,11 @@ class Sessions:
 
     def states(self, found: Iterable[Found]) -> Iterator[SessionState]:
         """How pages show them."""
-        number, offset_s = "", self._carriers.unix(0.0)
+        number, offset_s = "", self.carriers.unix(0.0)
         last: AnyLink | None = None
         for link, session, request in found:
             if link is not last:
-                number, last = self._carriers.number(link), link
+                number, last = self.carriers.number(link), link
             is_client = session.carrier.is_client
             up, down = (session.sent, session.received) if is_client else (session.received, session.sent)
             begun_at = session.begun_at
@@ -78,7 +78,7 @@ class Sessions:
         for one in ids:
             number, _, rest = one.partition("/")
             session_id, _, serial = rest.partition("/")
-            link = self._carriers.find(number)
+            link = self.carriers.find(number)
             if link is None or not session_id.isdigit():
                 continue
             session = link.carrier.sessions.get(int(session_id))

@@ -21,10 +21,14 @@ from proxycore.messages import questions
 from proxycore.messages.events import Kind
 from proxycore.messages.framing import encode, frame
 from proxycore.messages.worker import Done
+from proxycore.reverse.portal import Portal
 
 MAX_IDS: Final = 10_000
 MAX_UNDER_WAY: Final = 16
 """Answers that take time."""
+
+NOWHERE: Final = Destination("tcp", "", 0)
+"""Which carrier a session gets does not depend on where it goes."""
 
 SESSIONS_AT_ONCE: Final = 100
 """That are listed in one turn of the loop: about 1 ms."""
@@ -63,6 +67,11 @@ class _Explain(_Arguments):
     user: str = ""
 
 
+class _Pick(_Arguments):
+    tunnel: str
+    source: str = ""
+
+
 ArgumentsT = TypeVar("ArgumentsT", bound=_Arguments)
 Answer = dict[str, Any]
 
@@ -83,6 +92,7 @@ class Answers:
             questions.BLOCK: self._block,
             questions.UNBLOCK: self._unblock,
             questions.EXPLAIN: self._explain,
+            questions.PICK: self._pick,
         }
 
     def takes_time(self, what: str) -> bool:
@@ -162,11 +172,24 @@ class Answers:
         tag = self._instance.router.pick(request) if steps and steps[-1].matched else None
         portals = portals_by_tag(self._instance).get(tag or "")
         if portals:
-            verdicts = portals[0].verdicts(request)
-            answer["carriers"] = [
-                {"peer": text(one.link.source), "user": one.link.credential, "is_chosen": one.is_usable and not number,
-                 "why": one.reason} for number, one in enumerate(verdicts)]
+            answer["carriers"] = self._candidates(portals[0], request)
         return answer
+
+    def _pick(self, arguments: Mapping[str, Any]) -> Answer:
+        asked = _Pick.model_validate(arguments)
+        portals = portals_by_tag(self._instance).get(asked.tunnel)
+        if not portals:
+            raise ValueError(f'there is no portal "{asked.tunnel[:80]}" here')
+        source = (_address(asked.source), 0) if asked.source else None
+        request = Request(NOWHERE, "", source)
+        return {"policy": portals[0].picker.picking.policy, "carriers": self._candidates(portals[0], request)}
+
+    def _candidates(self, portal: Portal, request: Request) -> list[questions.Candidate]:
+        return [
+            questions.Candidate(
+                carrier=self._sessions.carriers.number(one.link), peer=text(one.link.source), user=one.link.credential,
+                is_chosen=one.is_usable and not number, is_usable=one.is_usable, why=one.reason)
+            for number, one in enumerate(portal.verdicts(request))]
 
 
 def parse_destination(text: str) -> Destination:

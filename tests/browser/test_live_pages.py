@@ -253,6 +253,41 @@ def test_rows_hold_still_under_the_pointer(page: Page, shared: Panel, feed: Feed
     assert rows_of(page)[0].startswith("100.64.0.1:1")
 
 
+def test_sources_have_their_countries_by_code_and_by_name(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    page.goto(f"{shared.url}{TUNNEL}")
+    feed.send(feed.sessions(1, "home-nas", 8))
+    row = page.locator(".x-vt-row:has-text('203.0.113.9')").first
+    expect(row.locator(".x-vt-mark [aria-hidden]")).to_have_text("DE")
+    expect(row.locator(".x-vt-mark .x-sr")).to_have_text("Germany")
+    expect(page.locator(".x-vt-row:has-text('192.0.2.77') .x-vt-mark").first).to_be_hidden()
+    page.fill("#live-sessions [data-filter]", "france")
+    expect(page.locator(".x-vt-row")).to_have_count(2)
+
+
+CARRIERS = {"policy": "primaryBackup", "carriers": [
+    {"carrier": "1", "peer": "198.51.100.7:51022", "user": "a@b", "is_chosen": True, "is_usable": True, "why": "3 sessions"},
+    {"carrier": "2", "peer": "198.51.100.9:40", "user": "", "is_chosen": False, "is_usable": False, "why": "it does not answer"},
+]}
+
+
+def test_which_carrier_is_next_is_asked_and_told(page: Page, shared: Panel, feed: Feed) -> None:
+    log_in(page, shared, "vera")
+    asked: list[Any] = []
+    page.route("**/api/v1/instances/1/ask/", lambda route: (
+        asked.append(route.request.post_data_json), route.fulfill(json=CARRIERS)))
+    page.goto(f"{shared.url}{TUNNEL}")
+    page.fill("#live-next input", "198.51.100.1")
+    page.keyboard.press("Enter")
+    shown = page.locator("#live-next")
+    expect(shown.locator("[role=status]")).to_contain_text("Carrier 1, from 198.51.100.7:51022.")
+    expect(shown.locator("tbody tr").nth(1)).to_contain_text("it does not answer")
+    page.goto(f"{shared.url}/admin/dashboard/instance/1/explain/?host=192.168.1.10&port=80&network=tcp&inbound=home-nas-entry")
+    expect(page.locator("#explained-carriers")).to_contain_text("Carrier 1, from 198.51.100.7:51022.")
+    assert [one["arguments"] for one in asked] == [
+        {"tunnel": "home-nas", "source": "198.51.100.1"}, {"tunnel": "home-nas", "source": ""}]
+
+
 def test_closing_says_what_is_cut_and_asks_for_it(page: Page, shared: Panel, feed: Feed) -> None:
     log_in(page, shared, "olaf")
     asked: list[Any] = []

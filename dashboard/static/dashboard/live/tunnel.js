@@ -1,5 +1,6 @@
 // The page of one tunnel. Its tabs are addresses of their own; each shows what its places ask for.
 
+import { NextCarrier } from "./candidates.js";
 import { Carriers } from "./carriers.js";
 import { Chart } from "./chart.js";
 import { Diagnose } from "./diagnose.js";
@@ -28,6 +29,7 @@ if (byId("live-carriers")) {
   const carriers = new Carriers(byId("live-carriers"), store);
   parts.push((state) => carriers.update(state));
 }
+if (byId("live-next")) new NextCarrier(byId("live-next"), tunnel);
 if (byId("live-sessions")) {
   const sessions = new Sessions(byId("live-sessions"), store, tunnel, { mayAct: given.may_act });
   link.addEventListener("message", ({ detail }) => {
