@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
 
 from dashboard.admin.instance_page import find_instance, must, show
-from dashboard.admin.placed import shown_finding, shown_problem
+from dashboard.admin.placed import by_severity, shown_finding, shown_problem
 from dashboard.services.errors import ServiceError
 from dashboard.services.publishing import review
-
-_ORDER: Final = ("error", "warning", "note")
 
 
 def problem_urls(model_admin: Any) -> list[URLPattern]:
@@ -29,6 +27,5 @@ def problems(request: HttpRequest, pk: int) -> HttpResponse:
         title = f"Instance {instance.name}"
         return show(request, "problems.html", instance, title=title, tab="problems", problem=error.message, status=409)
     found = [shown_problem(instance, one) for one in looked.problems]
-    found += [shown_finding(instance, one) for one in looked.findings]
-    found.sort(key=lambda one: _ORDER.index(one["severity"]))
+    found = by_severity(found + [shown_finding(instance, one) for one in looked.findings])
     return show(request, "problems.html", instance, title=f"Instance {instance.name}", tab="problems", findings=found)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from dashboard.admin.links import change_link, client_link, page_link
-from dashboard.engine.linting import PlacedFinding, PlacedProblem
+from dashboard.engine.linting import Finding, PlacedFinding, PlacedProblem
 from dashboard.models import Instance
 
 HEALTH: Final = {"error": "bad", "warning": "warn"}
+_ORDER: Final = ("error", "warning", "note")
 
 
 def shown_problem(instance: Instance, placed: PlacedProblem) -> dict[str, Any]:
@@ -21,11 +23,24 @@ def shown_problem(instance: Instance, placed: PlacedProblem) -> dict[str, Any]:
 
 
 def shown_finding(instance: Instance, placed: PlacedFinding) -> dict[str, Any]:
-    finding = placed.finding
+    return _shown(placed.finding, link_to(instance, placed))
+
+
+def shown_of_file(finding: Finding, masked: Callable[[str], str], line_link: str) -> dict[str, Any]:
+    """One about a file that is no instance's; `line_link` with the number of the line leads to it on the page."""
+    shown = _shown(finding, f"{line_link}{finding.line}" if finding.line else "")
+    return shown | {"message": masked(finding.message), "hint": masked(finding.fix)}
+
+
+def by_severity(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Errors first, else as they were."""
+    return sorted(shown, key=lambda one: _ORDER.index(one["severity"]))
+
+
+def _shown(finding: Finding, link: str) -> dict[str, Any]:
     return {
         "severity": finding.severity, "health": HEALTH.get(finding.severity, ""), "message": finding.message,
-        "code": f"{finding.code.id} {finding.code.name}", "hint": finding.fix, "path": finding.path,
-        "link": link_to(instance, placed),
+        "code": f"{finding.code.id} {finding.code.name}", "hint": finding.fix, "path": finding.path, "link": link,
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from django.urls.resolvers import URLPattern
 
 from dashboard.admin.instance_page import find_instance, may, must, show
 from dashboard.admin.links import instance_link
-from dashboard.admin.placed import shown_finding, shown_problem
+from dashboard.admin.placed import by_severity, shown_finding, shown_problem
 from dashboard.admin_base import Select, Switch, TextInput
 from dashboard.engine.diff import Change
 from dashboard.models import Instance, Revision
@@ -208,9 +208,7 @@ def removed_clients(changes: list[Change]) -> int:
 
 def _findings(instance: Instance, found: Review) -> list[dict[str, Any]]:
     told = [shown_problem(instance, one) for one in found.problems] + [shown_finding(instance, one) for one in found.findings]
-    order = ("error", "warning")
-    told.sort(key=lambda one: order.index(one["severity"]) if one["severity"] in order else len(order))
-    return told[:MAX_LISTED]
+    return by_severity(told)[:MAX_LISTED]
 
 
 def _number(text: str | None) -> int:

@@ -11,17 +11,13 @@ from django.shortcuts import render
 from django.urls import path
 from django.urls.resolvers import URLPattern
 
-from dashboard.admin.code_view import CodeLine, code_lines
 from dashboard.admin.instance_page import find_instance, may, must
 from dashboard.admin.links import change_link, instance_link, page_link
 from dashboard.admin.live_data import events, lane_as_json, live_data, tunnel_link
-from dashboard.engine.compile import CannotCompile
+from dashboard.admin.tunnel_documents import sides_of
 from dashboard.engine.content import Kind
-from dashboard.engine.parse import parse_entry
-from dashboard.engine.secrets import mask_entry
 from dashboard.engine.tunnels import End
-from dashboard.models import Instance, NodeEvent, Service
-from dashboard.services.exporting import as_text, export_text
+from dashboard.models import Instance, NodeEvent
 from dashboard.services.topology import Lane, topology
 
 TABS: Final = (("now", "Now"), ("history", "History"), ("events", "Events"), ("documents", "Documents"), ("settings", "Settings"))
@@ -43,18 +39,6 @@ class Part:
     name: str
     note: str
     link: str
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A document of the tunnel, masked. `problem`: why there is none to show."""
-
-    title: str
-    lines: list[CodeLine]
-    link: str
-    problems_link: str
-    is_cut: bool = False
-    problem: str = ""
 
 
 def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -82,7 +66,7 @@ def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
         "other_ends": _other_ends(lane, end),
     }
     if tab == "documents":
-        context["sides"] = _documents(request, lane)
+        context["sides"] = sides_of(request, lane)
     if tab == "settings":
         context["parts"] = _parts(lane)
     return render(request, "admin/dashboard/live/tunnel.html", context)
@@ -115,32 +99,6 @@ def _other_ends(lane: Lane, end: End) -> list[tuple[str, str]]:
         link = tunnel_link(lane.place.pk, "portal", lane.portal.key)
         found.insert(0, (f"Portal {lane.portal.tag} on {lane.place.node_name}", link))
     return found
-
-
-def _documents(request: HttpRequest, lane: Lane) -> list[Side]:
-    """Each once, where one instance is both sides."""
-    places = {lane.place.pk: ("Public side" if lane.portal is not None else "Far side", lane.place.name)}
-    for far in lane.bridges:
-        places.setdefault(far.place.pk, ("Far side", far.place.name))
-    sides = [_document(request, pk, f"{side}: {name}") for pk, (side, name) in places.items()]
-    if lane.service is not None and not lane.bridges and may(request, "view_service"):
-        service = Service.objects.get(pk=lane.service)
-        if service.far_document:
-            lines, total = code_lines(as_text(mask_entry(parse_entry(service.far_document))))
-            link = page_link("admin:dashboard_service_change", service.pk)
-            sides.append(Side(f"Far side: the file for {lane.core}", lines, link, "", len(lines) < total))
-    return sides
-
-
-def _document(request: HttpRequest, pk: int, title: str) -> Side:
-    instance = find_instance(pk)
-    link = page_link("admin:dashboard_instance_document", pk)
-    problems = page_link("admin:dashboard_instance_problems", pk)
-    try:
-        lines, total = code_lines(export_text(instance, by=request.user))
-    except CannotCompile as error:
-        return Side(title, [], link, problems, problem=str(error))
-    return Side(title, lines, link, problems, len(lines) < total)
 
 
 def _parts(lane: Lane) -> list[Part]:

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.models import Instance, Node
+from dashboard.services.editing import change_entry
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.instances import local_node
 from tests.dashboard.admin.conftest import ID
@@ -63,6 +64,7 @@ def test_both_sides_documents_are_there(as_olaf: Client, ada: User) -> None:
     assert "Far side: nas-bridge" in shown
     assert "PRIVATE KEY" not in shown
     assert service.far_instance is not None
+    assert shown.count("Nothing was found in it.") == 2
     of_bridge = as_olaf.get(address(service.far_instance, "nas", "bridge")).content.decode()
     assert "Portal nas on" in of_bridge
 
@@ -75,6 +77,35 @@ def test_the_other_cores_file_is_shown_masked(as_olaf: Client, ada: User) -> Non
     shown = as_olaf.get(address(service.instance, "nas", tab="documents")).content.decode()
     assert "the file for V2Ray 4" in shown
     assert json.loads(service.far_document)["outbounds"][1]["settings"]["vnext"][0]["users"][0]["id"] not in shown
+
+
+def test_what_does_not_fit_the_other_side_leads_to_its_field(as_olaf: Client, ada: User) -> None:
+    cellar = Node.objects.create(name="cellar")
+    wish = Wish(
+        name="nas", target_host="192.168.1.10", target_port=80, networks=("tcp",), node=local_node(), instance=None,
+        public_port=8443, portal_host="edge.example.net", carrier="vmess", carrier_port=10240, core="xrev", far_node=cellar)
+    far = carry_out(wish, by=ada).far_instance
+    assert far is not None
+    outbound = far.outbounds.get(protocol="vmess")
+    body = json.loads(json.dumps(outbound.entry).replace(outbound.entry["settings"]["vnext"][0]["users"][0]["id"], ID))
+    change_entry(outbound, body, by=ada)
+    shown = as_olaf.get(address(far, "nas", "bridge", tab="documents")).content.decode()
+    assert "has the id of" in shown
+    assert re.search(rf'href="{reverse("admin:dashboard_outbound_change", args=[outbound.pk])}\?field=[^"]*users', shown)
+    assert ID not in shown
+
+
+def test_findings_of_a_file_lead_to_its_lines(as_olaf: Client, ada: User) -> None:
+    wish = Wish(
+        name="nas", target_host="192.168.1.10", target_port=80, networks=("tcp",), node=local_node(), instance=None,
+        public_port=8443, portal_host="edge.example.net", carrier="vmess", carrier_port=10240, core="v2ray-4")
+    service = carry_out(wish, by=ada)
+    service.far_document = service.far_document.replace("nas.", "other.")
+    service.save()
+    shown = as_olaf.get(address(service.instance, "nas", tab="documents")).content.decode()
+    line = re.search(r'href="#(2line-\d+)">reverse\.bridges\[0\]\.domain', shown)
+    assert line is not None
+    assert f'id="{line[1]}"' in shown
 
 
 def test_names_are_text_wherever_they_stand(as_vera: Client, portal: Instance) -> None:
