@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import admin
@@ -13,9 +12,9 @@ from django.urls.resolvers import URLPattern
 
 from dashboard.admin.instance_page import find_instance, may, must
 from dashboard.admin.links import change_link, instance_link, page_link
-from dashboard.admin.live_data import events, lane_as_json, live_data, tunnel_link
+from dashboard.admin.live_data import events, live_data, tunnel_link
 from dashboard.admin.tunnel_documents import sides_of
-from dashboard.engine.content import Kind
+from dashboard.admin.tunnel_settings import settings_of
 from dashboard.engine.tunnels import End
 from dashboard.models import Instance, NodeEvent
 from dashboard.services.topology import Lane, topology
@@ -29,16 +28,6 @@ MAX_EVENTS: Final = 100
 def tunnel_urls(model_admin: Any) -> list[URLPattern]:
     wrap = model_admin.admin_site.admin_view
     return [path("<int:pk>/tunnel/", wrap(tunnel_page), name="dashboard_instance_tunnel")]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A row that the tunnel is made of."""
-
-    what: str
-    name: str
-    note: str
-    link: str
 
 
 def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -58,7 +47,7 @@ def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
     name = lane.service_name or lane.name
     context: dict[str, Any] = {
         **admin.site.each_context(request), "title": f"Tunnel {name}", "instance": instance, "lane": lane, "end": end,
-        "shown": lane_as_json(lane), "live": data, "tab": tab,
+        "live": data, "tab": tab,
         "tabs": [(one, title, tunnel_link(instance.pk, end.side, end.key, tab=one)) for one, title in TABS],
         "edit_link": change_link(end.kind, end.pk) if end.pk is not None else "",
         "service_link": page_link("admin:dashboard_service_change", lane.service)
@@ -68,8 +57,12 @@ def tunnel_page(request: HttpRequest, pk: int) -> HttpResponse:
     if tab == "documents":
         context["sides"] = sides_of(request, lane)
     if tab == "settings":
-        context["parts"] = _parts(lane)
-    return render(request, "admin/dashboard/live/tunnel.html", context)
+        shown, answer = settings_of(request, lane)
+        if answer is not None:
+            return answer
+        context |= shown
+    status = 400 if any(part["problems"] for part in context.get("parts", ())) else 200
+    return render(request, "admin/dashboard/live/tunnel.html", context, status=status)
 
 
 def _find(instance: Instance, kind: str, tag: str) -> tuple[Lane, End]:
@@ -99,24 +92,3 @@ def _other_ends(lane: Lane, end: End) -> list[tuple[str, str]]:
         link = tunnel_link(lane.place.pk, "portal", lane.portal.key)
         found.insert(0, (f"Portal {lane.portal.tag} on {lane.place.node_name}", link))
     return found
-
-
-def _parts(lane: Lane) -> list[Part]:
-    parts = []
-    portal = lane.portal
-    if portal is not None:
-        for door in portal.doors:
-            note = f"{door.listen} {door.protocol}, {door.rule or 'whatever comes'}"
-            parts.append(_part("entry", door.key, note, Kind.INBOUND, door.pk))
-        parts.append(_part("portal", portal.tag, portal.domain or "the tunnel of a client", portal.kind, portal.pk))
-        for door in portal.carriers:
-            parts.append(_part("for bridges", door.key, f"{door.listen} {door.protocol}", Kind.INBOUND, door.pk))
-    for far in lane.bridges:
-        way = " to ".join(one for one in (far.end.via, far.end.address) if one)
-        note = f"{far.place.name} on {far.place.node_name}, goes out by {way}"
-        parts.append(_part("bridge", far.end.tag, note, far.end.kind, far.end.pk))
-    return parts
-
-
-def _part(what: str, name: str, note: str, kind: Kind, pk: int | None) -> Part:
-    return Part(what, name or "without a tag", note, change_link(kind, pk) if pk is not None else "")

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from dashboard.models import Instance, Node
+from dashboard.models import Instance, Node, Service
 from dashboard.services.editing import change_entry
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.instances import local_node
@@ -106,6 +106,67 @@ def test_findings_of_a_file_lead_to_its_lines(as_olaf: Client, ada: User) -> Non
     line = re.search(r'href="#(2line-\d+)">reverse\.bridges\[0\]\.domain', shown)
     assert line is not None
     assert f'id="{line[1]}"' in shown
+
+
+def exposed(ada: User) -> Service:
+    return carry_out(Wish(
+        name="nas", target_host="192.168.1.10", target_port=80, networks=("tcp",), node=local_node(), instance=None,
+        public_port=8443, portal_host="edge.example.net", carrier="vless", carrier_port=10250, core="xrev",
+        far_node=Node.objects.create(name="cellar")), by=ada)
+
+
+def parts_on(shown: str) -> list[tuple[str, ...]]:
+    """What each part is and is called, as the tab lists them."""
+    return re.findall(r'<span class="x-part-what">(.*?)</span><strong>(.*?)</strong>', shown)
+
+
+def test_both_sides_parts_are_listed_with_their_pages(as_vera: Client, ada: User) -> None:
+    service = exposed(ada)
+    shown = as_vera.get(address(service.instance, "nas", tab="settings")).content.decode()
+    listed = parts_on(shown)
+    assert [what for what, _ in listed if what != "rule"] == [
+        "entry", "portal", "for bridges", "bridge", "way to the portal", "way to the target"]
+    assert sum(what == "rule" for what, _ in listed) >= 3
+    assert "Save" not in shown
+    assert "readonly" in shown
+    assert reverse("admin:dashboard_portal_change", args=[service.instance.portals.get().pk]) in shown
+
+
+def test_a_port_is_changed_in_place(as_olaf: Client, as_vera: Client, ada: User) -> None:
+    instance = exposed(ada).instance
+    entry, page = instance.inbounds.get(tag="nas-entry"), address(instance, "nas", tab="settings")
+    version = Instance.objects.get(pk=instance.pk).version
+    sent = {"part": f"inbound-{entry.pk}", "version": version, "port": "8444"}
+    assert as_vera.post(page, sent).status_code == 403
+    answer = as_olaf.post(page, sent, follow=True)
+    assert "is saved. It runs when nas-portal is published." in answer.content.decode()
+    assert "nas-portal not published" in answer.content.decode()
+    changed = instance.inbounds.get(pk=entry.pk)
+    assert changed.entry == {**entry.entry, "port": 8444}
+    late = as_olaf.post(page, {**sent, "port": "8445"})
+    assert "Somebody changed nas-portal meanwhile" in late.content.decode()
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ("0", "a port is a number"), ("70000", "a port is a number"), ("", "this is needed"), ("8o", "a port is a number"),
+    ("90-80", "port"), ("10250", "10250"),
+])
+def test_a_value_that_is_none_is_refused_at_its_part(as_olaf: Client, ada: User, value: str, words: str) -> None:
+    instance = exposed(ada).instance
+    entry = instance.inbounds.get(tag="nas-entry")
+    sent = {"part": f"inbound-{entry.pk}", "version": Instance.objects.get(pk=instance.pk).version, "port": value}
+    answer = as_olaf.post(address(instance, "nas", tab="settings"), sent)
+    assert answer.status_code == 400
+    problem = re.search(r'role="alert">(.*?)</p>', answer.content.decode())
+    assert problem is not None
+    assert words in problem[1]
+    assert instance.inbounds.get(pk=entry.pk).entry == entry.entry
+
+
+def test_a_row_of_another_tunnel_is_not_changed_here(as_olaf: Client, ada: User, portal: Instance) -> None:
+    entry = exposed(ada).instance.inbounds.get(tag="nas-entry")
+    as_olaf.post(address(portal, tab="settings"), {"part": f"inbound-{entry.pk}", "version": 1, "port": "9000"})
+    assert type(entry).objects.get(pk=entry.pk).entry == entry.entry
 
 
 def test_names_are_text_wherever_they_stand(as_vera: Client, portal: Instance) -> None:
