@@ -53,7 +53,7 @@ class News:
         self, why: Refusal, tag: str, source: HostPort | str | None, text: str = "", *, seconds: float | None = None
     ) -> None:
         """A handshake or a session was refused at `tag`."""
-        self.refusals[why] = self.refusals.get(why, 0) + 1
+        self.count(why)
         if self.listener is None:
             return
         ip = _ip(source)
@@ -70,6 +70,10 @@ class News:
             waiting[0] = (waiting[0][0] + 1, ip, text, seconds)
         else:
             waiting.append((1, ip, text, seconds))
+
+    def count(self, why: Refusal) -> None:
+        """A session was refused as somebody wants it: that is no news."""
+        self.refusals[why] = self.refusals.get(why, 0) + 1
 
     def handshake_failed(self, tag: str, source: HostPort, error: PeerError | TimeoutError) -> None:
         """A handshake with the inbound `tag` failed."""

@@ -12,8 +12,9 @@ from django.utils import timezone
 from dashboard.admin.links import change_link, page_link
 from dashboard.engine.content import Kind
 from dashboard.engine.tunnels import Door, End
-from dashboard.models import Node, NodeEvent
+from dashboard.models import Node, NodeEvent, Pause
 from dashboard.services.events import as_json
+from dashboard.services.pausing import pauses_of
 from dashboard.services.topology import Far, Lane, Place, topology
 from proxycore.messages.events import Kind as Event
 
@@ -51,10 +52,11 @@ def errors_of_the_last_hour() -> list[tuple[int, int]]:
 def live_map() -> dict[str, Any]:
     """All instances, nodes and tunnels. No secrets."""
     found = topology()
+    pauses = pauses_of(found.lanes)
     return {
         "places": [_place(place) for place in found.places],
         "nodes": [_node(node) for node in Node.objects.all()],
-        "lanes": [lane_as_json(lane) for lane in found.lanes],
+        "lanes": [lane_as_json(lane, pauses.get(lane.key)) for lane in found.lanes],
     }
 
 
@@ -62,8 +64,8 @@ def tunnel_link(instance: int, side: str, key: str, **query: str) -> str:
     return page_link("admin:dashboard_instance_tunnel", instance, kind=side, tag=key, **query)
 
 
-def lane_as_json(lane: Lane) -> dict[str, Any]:
-    end = lane.portal or lane.bridges[0].end
+def lane_as_json(lane: Lane, pause: Pause | None = None) -> dict[str, Any]:
+    end = lane.end
     return {
         "key": lane.key, "name": lane.name, "place": lane.place.pk,
         "portal": _end(lane.portal) if lane.portal is not None else None,
@@ -71,6 +73,7 @@ def lane_as_json(lane: Lane) -> dict[str, Any]:
         "carriers": [_door(door) for door in (lane.portal.carriers if lane.portal is not None else [])],
         "bridges": [_far(far) for far in lane.bridges], "core": lane.core, "service": lane.service_name,
         "service_link": page_link("admin:dashboard_service_change", lane.service) if lane.service is not None else "",
+        "paused": {"by": pause.by_name, "since": pause.since.timestamp()} if pause is not None else None,
         "targets": lane.targets, "link": tunnel_link(lane.place.pk, end.side, end.key),
     }
 

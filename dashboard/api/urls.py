@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from dashboard.api import conditions, diagnosing, documents, entries, nodes, running, traffic, viewsets
+from dashboard.api import conditions, diagnosing, documents, entries, nodes, pausing, running, traffic, viewsets
 from dashboard.live.sse import LiveView
 
 router = SimpleRouter(use_regex_path=False)
@@ -35,6 +35,8 @@ app_name = "api"
 urlpatterns = [
     path("live/", LiveView.as_view(), name="live"),
     path("tunnels/diagnose/", diagnosing.DiagnoseView.as_view(), name="diagnose"),
+    path("tunnels/pause/", pausing.PauseView.as_view(), name="pause"),
+    path("tunnels/resume/", pausing.ResumeView.as_view(), name="resume"),
     path("lint/", documents.LintView.as_view(), name="lint"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),

@@ -74,6 +74,6 @@ class Wanting:
             sha256, revision = next(iter(known.items()))
         return WantedInstance(
             instance=one.instance, name=one.name, revision=revision, document_sha256=sha256, document=texts.get(one.instance),
-            limits=[planned.limit for planned in one.limits] if revision == one.revision else [],
+            paused=list(one.paused), limits=[planned.limit for planned in one.limits] if revision == one.revision else [],
             confirm_s=one.confirm_s if revision == one.revision else 0.0, needs_confirm=one.needs_confirm,
             memory_bytes=one.memory_bytes, descriptors=one.descriptors)

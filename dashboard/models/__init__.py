@@ -7,6 +7,7 @@ service.py                                      services that were exposed throu
 revision.py audit.py token.py                   what was published; who did what; what programs log in with
 traffic.py notification.py                      how much moved; what is wrong, and who is told
 joining.py run.py event.py                      how nodes come in; what their agents said of revisions; what happened there
+pause.py                                        tunnels that take no new clients for now
 
 An entry keeps its JSON verbatim in `body`; the other columns are an index of it that services write together with it.
 """
@@ -21,6 +22,7 @@ from dashboard.models.joining import JoinToken
 from dashboard.models.node import Node
 from dashboard.models.notification import Condition, Notice, Receiver
 from dashboard.models.outbound import Outbound
+from dashboard.models.pause import Pause
 from dashboard.models.reverse import Bridge, Portal
 from dashboard.models.revision import Revision
 from dashboard.models.routing import Balancer, RoutingRule
@@ -46,6 +48,7 @@ __all__ = [
     "NodeEvent",
     "Notice",
     "Outbound",
+    "Pause",
     "Portal",
     "Receiver",
     "Revision",

@@ -10,5 +10,5 @@ explaining.py            which rule decides, and why                 auditing.py
 certificates.py rotating.py instances.py                             certificates; keys; making and removing instances
 joining.py nodes.py      how hosts join; approve, pause, revoke      running.py     what runs where, and what nodes say of it
 limits.py                credentials that end before the document    events.py      what happened on nodes
-asking.py                questions to nodes, and their answers
+asking.py                questions to nodes, and their answers        pausing.py    tunnels that take no new clients
 """

@@ -110,6 +110,8 @@ def _told(what: str, arguments: Mapping[str, Any], answer: Mapping[str, Any]) ->
         parts.append(f"{len(ids)} chosen" if isinstance(ids, list) else "chosen")
     if what == questions.BLOCK and (seconds := arguments.get("seconds")):
         parts.append(f"for {seconds} s")
+    if arguments.get("everything"):
+        parts.append("all sessions")
     if "closed" in answer:
         parts.append(f"{answer['closed']} closed")
     return ", ".join(str(part) for part in parts)[:500]

@@ -14,6 +14,7 @@ from dashboard.models import Instance, InstanceRun, Node, Service
 from dashboard.services.asking import ask
 from dashboard.services.auditing import Actor
 from dashboard.services.errors import ServiceError
+from dashboard.services.pausing import pauses_of
 from dashboard.services.topology import Far, Lane, Place, topology
 from proxycore.messages import questions
 from proxycore.messages.questions import Step
@@ -61,6 +62,7 @@ def diagnose(instance: Instance, tag: str, *, by: Actor, target: str = "") -> li
         may_ask[place.pk] = _is_there(ends, place)
     if lane.portal is not None:
         _pair(ends)
+    _look_whether_paused(ends)
     seen: dict[tuple[Side, str], list[Step]] = {}
     if lane.portal is not None and may_ask[lane.place.pk]:
         for step in _asked(ends, lane.place, lane.portal.tag or lane.portal.key, "portal", "", by):
@@ -150,6 +152,14 @@ def _pair(ends: _Ends) -> None:
         return
     for far in lane.bridges:
         _compare(ends, far)
+
+
+def _look_whether_paused(ends: _Ends) -> None:
+    pause = pauses_of([ends.lane]).get(ends.lane.key)
+    if pause is not None:
+        who = f" by {pause.by_name}" if pause.by_name else ""
+        ends.add("paused", "It takes new clients", "failed", f"it was paused{who} on {pause.since:%Y-%m-%d at %H:%M} UTC",
+                 "somebody paused this tunnel: new clients are refused until it is resumed", "resume it")
 
 
 def _compare(ends: _Ends, far: Far) -> None:

@@ -22,8 +22,10 @@ from dashboard.models import Instance, InstanceRun, Node, Revision
 from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError
 from dashboard.services.limits import Planned, limits_of
+from dashboard.services.pausing import paused_tunnels
 from dashboard.services.publishing import bring_back
 from proxycore.messages.link import Applied, Reverted
+from proxycore.messages.worker import PausedTunnel
 
 MAX_KEPT_PROBLEMS: Final = 50
 MAX_KEPT_CHANGES: Final = 200
@@ -40,6 +42,7 @@ class WantedRevision:
     revision_pk: int
     document_sha256: str
     limits: tuple[Planned, ...]
+    paused: tuple[PausedTunnel, ...]
     confirm_s: float
     needs_confirm: bool
     memory_bytes: int
@@ -49,17 +52,19 @@ class WantedRevision:
     def sign(self) -> tuple[Any, ...]:
         """Two of the same sign need not be sent twice."""
         return (self.instance, self.name, self.revision, self.document_sha256, self.confirm_s, self.needs_confirm,
-                self.memory_bytes, self.descriptors, *(planned.sign for planned in self.limits))
+                self.memory_bytes, self.descriptors, tuple((one.kind, one.tunnel) for one in self.paused),
+                *(planned.sign for planned in self.limits))
 
     def document(self) -> str:
         return Revision.objects.only("document").get(pk=self.revision_pk).document
 
 
 def wanted_of(node_pk: int) -> list[WantedRevision]:
-    """All that this node should run: 1 query, and 2 per instance."""
+    """All that this node should run: 2 queries, and 2 per instance."""
     newest = Revision.objects.filter(instance=OuterRef("pk")).order_by("-number")
     found = Instance.objects.filter(node_id=node_pk, enabled=True).annotate(newest=Subquery(newest.values("pk")[:1]))
     instances = {one.newest: one for one in found.defer("rest", "comments").select_related("run")}
+    paused = paused_tunnels([one.pk for one in instances.values()])
     wanted = []
     for revision in Revision.objects.filter(pk__in=[pk for pk in instances if pk]).defer("document").order_by("instance_id"):
         instance = instances[revision.pk]
@@ -70,7 +75,7 @@ def wanted_of(node_pk: int) -> list[WantedRevision]:
         limits = tuple(limits_of(revision))
         wanted.append(WantedRevision(
             instance.pk, instance.name, revision.number, revision.pk, revision.document_sha256, limits,
-            0.0 if stands else float(revision.confirm_s),
+            paused.get(instance.pk, ()), 0.0 if stands else float(revision.confirm_s),
             revision.needs_confirm and not stands and run.confirmed < revision.number,
             instance.memory_limit_mib * MIB, instance.descriptor_limit))
     return wanted

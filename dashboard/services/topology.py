@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.core.cache import cache
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from dashboard.engine.content import Content
 from dashboard.engine.exposing import CORES
@@ -62,8 +62,12 @@ class Lane:
     @property
     def key(self) -> str:
         """Of this lane among all."""
-        end = self.portal or self.bridges[0].end
-        return f"{self.place.pk}/{end.side}/{end.key}"
+        return f"{self.place.pk}/{self.end.side}/{self.end.key}"
+
+    @property
+    def end(self) -> End:
+        """The portal, or the bridge where that is somebody else's; it is in `place`."""
+        return self.portal or self.bridges[0].end
 
     @property
     def doors(self) -> list[Door]:
@@ -90,12 +94,21 @@ class _Asked:
 
 def topology() -> Topology:
     """Of all instances. Three queries; where documents were not read yet one more, and seven for those never published."""
-    rows = list(Instance.objects.annotate(newest=Max("revisions__number")).order_by("name").values_list(
+    places, versions = _places(Instance.objects.all())
+    return Topology(places, _lanes(places, _ends(places, versions), _services()))
+
+
+def ends_of(instances: Iterable[int]) -> dict[int, list[End]]:
+    """Portals and bridges of these instances: of what was published last. One query, and as above."""
+    return _ends(*_places(Instance.objects.filter(pk__in=instances)))
+
+
+def _places(instances: QuerySet[Instance]) -> tuple[list[Place], dict[int, int]]:
+    """By name; and the versions by instance."""
+    rows = list(instances.annotate(newest=Max("revisions__number")).order_by("name").values_list(
         "pk", "name", "node_id", "node__name", "enabled", "newest", "version"))
     places = [Place(pk, name, node, node_name, enabled, number or 0) for pk, name, node, node_name, enabled, number, _ in rows]
-    versions = {row[0]: row[6] for row in rows}
-    ends = _ends(places, versions)
-    return Topology(places, _lanes(places, ends, _services()))
+    return places, {row[0]: row[6] for row in rows}
 
 
 def _ends(places: Iterable[Place], versions: Mapping[int, int]) -> dict[int, list[End]]:

@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from proxycore.agent.state_dir import write_whole
-from proxycore.messages.worker import Limit
+from proxycore.messages.worker import Limit, PausedTunnel
 
 _log = logging.getLogger("xrev.agent.documents")
 
@@ -33,6 +33,7 @@ class Revision(Kept):
     document_sha256: str
     name: str
     limits: list[Limit] = []
+    paused: list[PausedTunnel] = []
     memory_bytes: int = 0
     descriptors: int = 0
     has_run: bool = False           # one that never did is nothing to come back to

@@ -270,7 +270,7 @@ class NodeInstance:
     def _keep(self, current: Revision, wanted: WantedInstance) -> None:
         """The document is the one that runs; what goes with it may be other."""
         trial = self._record.trial
-        is_limited = bool(wanted.limits or current.limits)
+        is_limited = bool(wanted.limits or current.limits or wanted.paused or current.paused)
         _take(current, wanted)
         self._show()
         if trial is not None:
@@ -282,7 +282,7 @@ class NodeInstance:
         self._save()
         self._supervisor.begin(self._target(current))
         if is_limited:
-            self._supervisor.set_limits(current.limits)
+            self._supervisor.set_limits(current.limits, current.paused)
         if self._supervisor.is_running:
             self._supervisor.complaint = None
             self._tell(Applied(instance=self.number, revision=current.revision))
@@ -390,7 +390,7 @@ class NodeInstance:
         return Target(
             name=f"{revision.name} #{revision.revision}", sha256=revision.document_sha256,
             text=lambda: self._documents.read_text(self.number, revision.document_sha256),
-            limits=lambda: _used_up(revision.limits, self.counters.user_bytes()),
+            limits=lambda: _used_up(revision.limits, self.counters.user_bytes()), paused=lambda: revision.paused,
             memory_bytes=revision.memory_bytes, descriptors=revision.descriptors)
 
     def _save(self) -> None:
@@ -482,6 +482,7 @@ class NodeInstance:
 def _take(revision: Revision, wanted: WantedInstance) -> Revision:
     """What goes with a document, as the panel says it now."""
     revision.revision, revision.name, revision.limits = wanted.revision, wanted.name, list(wanted.limits)
+    revision.paused = list(wanted.paused)
     revision.memory_bytes, revision.descriptors = wanted.memory_bytes, wanted.descriptors
     return revision
 

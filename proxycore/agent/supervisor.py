@@ -20,7 +20,7 @@ from proxycore.agent.worker_process import COMMAND, WorkerProcess
 from proxycore.errors import LinkDown
 from proxycore.messages.events import Kind
 from proxycore.messages.state import WorkerPhase
-from proxycore.messages.worker import Ask, Complaint, Done, FromWorker, Hello, Limit, Run, SetLimits, Stop
+from proxycore.messages.worker import Ask, Complaint, Done, FromWorker, Hello, Limit, PausedTunnel, Run, SetLimits, Stop
 
 START_S: Final = 30.0               # from the process's start until it listens on its socket
 RUN_S: Final = 60.0                 # for a document to be read and run
@@ -44,12 +44,13 @@ _log = logging.getLogger("xrev.agent.supervisor")
 
 @dataclass(frozen=True)
 class Target:
-    """What a worker should run. `text` reads the document; `limits` are as of now."""
+    """What a worker should run. `text` reads the document; `limits` and `paused` are as of now."""
 
     name: str
     sha256: str
     text: Callable[[], str | None]
     limits: Callable[[], list[Limit]]
+    paused: Callable[[], list[PausedTunnel]] = list
     memory_bytes: int = 0
     descriptors: int = 0
 
@@ -176,9 +177,9 @@ class Supervisor:
                 self._poked.set()
         return done
 
-    def set_limits(self, limits: list[Limit]) -> None:
+    def set_limits(self, limits: list[Limit], paused: list[PausedTunnel]) -> None:
         if self._connection is not None:
-            self._connection.send(SetLimits(limits=limits))
+            self._connection.send(SetLimits(limits=limits, paused=paused))
 
     async def ask(self, what: str, arguments: dict[str, Any], timeout_s: float) -> Done:
         """Raises: LinkDown, there is no worker, or it does not answer."""
@@ -304,7 +305,7 @@ class Supervisor:
                     await self._end_stranger(hello.pid)
                     raise LinkDown("another process listened in its place")
             if self._running_sha256 == target.sha256:
-                self.set_limits(target.limits())
+                self.set_limits(target.limits(), target.paused())
                 return target, Done(id=0)
             return target, await self._give(self._connection, target)
         except LinkDown as error:
@@ -344,7 +345,7 @@ class Supervisor:
             return Done(id=0, problems=[Complaint(text="the document is not on this node's disk any more: publish it again")])
         try:
             done = await connection.run(
-                lambda id_: Run(id=id_, name=target.name, document=text, limits=target.limits()), RUN_S)
+                lambda id_: Run(id=id_, name=target.name, document=text, limits=target.limits(), paused=target.paused()), RUN_S)
         except LinkDown as error:
             return Done(id=0, problems=[Complaint(text=str(error))])
         if not done.problems:

@@ -90,16 +90,21 @@ class Sessions:
 
     def close_of(self, source: str, tag: str = "", kind: TunnelKind | None = None) -> int:
         """End all sessions from this address, of one tunnel (by tag, of either kind where none is given) or of every one."""
-        if not tag:
-            found = self.all()
-        elif kind is not None:
-            found = self.of(tag, kind)
-        else:
-            found = chain(self.of(tag, "portal"), self.of(tag, "bridge"))
+        found = self._of_either(tag, kind) if tag else self.all()
         mine = [one.session for one in found if one.request.source is not None and one.request.source[0] == source]
         for session in mine:
             end(session)
         return len(mine)
+
+    def close_all(self, tag: str, kind: TunnelKind | None = None) -> int:
+        """End all sessions of one tunnel, by tag, of either kind where none is given."""
+        mine = [one.session for one in self._of_either(tag, kind)]
+        for session in mine:
+            end(session)
+        return len(mine)
+
+    def _of_either(self, tag: str, kind: TunnelKind | None) -> Iterator[Found]:
+        return self.of(tag, kind) if kind is not None else chain(self.of(tag, "portal"), self.of(tag, "bridge"))
 
 
 def _in(links: Iterable[AnyLink]) -> Iterator[Found]:

@@ -33,6 +33,8 @@ def portal_state(portals: list[Portal], traffic: Traffic, carriers: Carriers) ->
     state = PortalState(
         domain=first.domain or "", carriers=looked.carriers, waiting=first.waiting, sessions=looked.sessions,
         opened=traffic.begun, failed=traffic.failed, up=traffic.uplink, down=traffic.downlink)
+    if first.is_paused:
+        state["paused"] = True
     if first.last_source is not None:
         state["last_peer"] = first.last_source[0]
     if first.last_seen_at is not None:
@@ -49,6 +51,8 @@ def bridge_state(bridges: list[Bridge], traffic: Traffic, carriers: Carriers, vi
     state = BridgeState(
         domain=str(first.origin.destination.host), carriers=looked.carriers, sessions=looked.sessions, opened=traffic.begun,
         up=traffic.uplink, down=traffic.downlink, failures=first.failures)
+    if first.is_paused:
+        state["paused"] = True
     if via:
         state["via"] = via
     if first.last_error:

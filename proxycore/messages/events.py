@@ -24,6 +24,8 @@ class Kind(StrEnum):
     CREDENTIAL_STOPPED = "credential_stopped"       # expired, used up, switched off
     CLOSED_BY_HAND = "closed_by_hand"
     BLOCKED = "blocked"
+    PAUSED = "paused"                       # a tunnel takes no new clients, by hand
+    RESUMED = "resumed"
     EVENTS_LOST = "events_lost"             # the agent's buffer was full while the panel was away; `count` of them
     NODE_UP = "node_up"                     # the panel's
     NODE_DOWN = "node_down"                 # the panel's
@@ -45,6 +47,7 @@ class Refusal(StrEnum):
     TARGET_REFUSED = "target_refused"
     BLOCKED = "blocked"                     # the source was blocked, by hand or by a rule to blackhole
     LIMIT = "limit"                         # a bound of ours
+    PAUSED = "paused"                       # the tunnel takes no new clients: counted, and no event
 
 
 class Event(BaseModel):

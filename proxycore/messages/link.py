@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from proxycore.messages.events import Event
-from proxycore.messages.worker import Complaint, Limit
+from proxycore.messages.worker import Complaint, Limit, PausedTunnel
 
 PROTOCOL: Final = 1
 """Of this module. Both sides say theirs; the panel refuses what it cannot speak, in words (Close.VERSION)."""
@@ -177,7 +177,8 @@ class Welcome(Message):
 
 
 class WantedInstance(Message):
-    """One instance as it should run. `document` is None where the agent has it already, by its hash.
+    """One instance as it should run. `document` is None where the agent has it already, by its hash. `paused`: tunnels that take
+    no new clients for now.
 
     `confirm_s`: how long a new revision has to prove itself (0: it is final at once). Within that time the worker has to live
     and tunnels that were up before have to come back; `needs_confirm`: and the panel has to say Confirm.
@@ -189,6 +190,7 @@ class WantedInstance(Message):
     document_sha256: str = Field(max_length=64)
     document: str | None = None
     limits: list[Limit] = []
+    paused: list[PausedTunnel] = []
     confirm_s: float = 0.0
     needs_confirm: bool = False
     memory_bytes: int = 0                   # limits of the worker process; 0: none

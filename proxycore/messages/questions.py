@@ -1,7 +1,8 @@
 """What may be asked of a worker (or, where it says so, of its agent), by the name that `Ask.what` has.
 
     sessions    {"tunnel": tag, "kind": "portal"|"bridge", "limit": n} -> {"sessions": [SessionState], "total": n}
-    close       {"ids": [id]} or {"tunnel": tag, "source": address} -> {"closed": n}
+    close       {"ids": [id]}, {"tunnel": tag, "source": address} or {"tunnel": tag, "everything": true} -> {"closed": n};
+                "kind" says which, where a portal and a bridge have one tag
     block       {"source": address, "seconds": n} -> {"closed": n}      new connections from there are refused until then
     unblock     {"source": address} -> {}
     explain     {"inbound": tag, "source": address, "destination": "host:port/tcp", "user": e-mail} -> {"steps": [...]}

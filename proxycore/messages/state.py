@@ -36,6 +36,7 @@ class CarrierState(TypedDict, total=False):
 
 class PortalState(TypedDict, total=False):
     domain: str             # "" for the reverse tunnel of VLESS
+    paused: bool            # it takes no new clients; absent: it does
     carriers: dict[str, CarrierState]       # by a number that is not used twice in a worker's life
     waiting: int            # clients that wait for a carrier
     sessions: int
@@ -50,6 +51,7 @@ class PortalState(TypedDict, total=False):
 
 class BridgeState(TypedDict, total=False):
     domain: str
+    paused: bool            # it takes no new sessions; absent: it does
     carriers: dict[str, CarrierState]
     sessions: int
     opened: int

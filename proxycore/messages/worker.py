@@ -40,6 +40,13 @@ class Limit(Message):
     bytes_left: int | None = Field(default=None, ge=0)
 
 
+class PausedTunnel(Message):
+    """A tunnel that takes no new clients, by its end in this document."""
+
+    kind: Literal["portal", "bridge"]
+    tunnel: str = Field(max_length=255)             # its tag
+
+
 # agent to worker
 
 
@@ -51,13 +58,15 @@ class Run(Message):
     name: str = Field(max_length=255)               # for messages: "home-nas #12"
     document: str
     limits: list[Limit] = []
+    paused: list[PausedTunnel] = []
 
 
 class SetLimits(Message):
-    """Other limits for the document that runs; they are all of them."""
+    """Other limits for the document that runs, and other tunnels that are paused; they are all of them."""
 
     type: Literal["limits"] = "limits"
     limits: list[Limit]
+    paused: list[PausedTunnel] = []
 
 
 class Ask(Message):

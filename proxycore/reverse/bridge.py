@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
 from proxycore.errors import LinkDown, PeerError
-from proxycore.messages.events import Kind
+from proxycore.messages.events import Kind, Refusal
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES, Carrier
 from proxycore.mux.extension import INITIAL_WINDOW_BYTES, MAX_PACKET_BYTES
 from proxycore.mux.extension import Extension as CarrierExtension
@@ -29,6 +29,7 @@ from proxycore.protocols.base import Dispatcher
 from proxycore.reverse import control, dialect
 from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
 from proxycore.reverse.health import Health
+from proxycore.reverse.paused import Paused
 from proxycore.reverse.stalls import STALL_S, Stalls, is_held_up
 from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
@@ -193,9 +194,9 @@ class BridgeLink:
             self._control_opened(str(destination.host))
             session.peer = _ControlStream(self)
             return
-        if self._bridge.is_retired:
+        if self._bridge.is_refusing:
             session.peer = NULL_STREAM
-            session.abort(LinkDown("the bridge was removed"))
+            session.abort(LinkDown("the bridge takes no sessions"))
             return
         request = self._request(destination)
         self._bridge.took_session(session, request)
@@ -206,7 +207,7 @@ class BridgeLink:
             self._control_opened(str(destination.host))
             packets.peer = _Control(self, packets)
             return
-        if self._bridge.is_retired:
+        if self._bridge.is_refusing:
             packets.peer = NULL_PACKETS
             packets.close()
             return
@@ -253,7 +254,7 @@ class Bridge:
         self, tag: str, domain: str, dispatcher: Dispatcher, loop: Loop, wheel: Wheel, *,
         user: str = "", level: int = 0, open_carrier: OpenCarrier | None = None,
         account: Account | None = None, policy: Policy | None = None, news: News | None = None,
-        stall_s: float = STALL_S,
+        stall_s: float = STALL_S, paused: Paused | None = None,
     ) -> None:
         """`stall_s`: as in stalls.py. `user` and `level` are those of the sessions that come through.
 
@@ -283,6 +284,7 @@ class Bridge:
         self.last_error = ""                    # why the last one was lost, or could not be made
         self._is_up = False                     # as far as it was told
         self._is_stopped = False
+        self._paused = Paused() if paused is None else paused
         self.is_retired = False                 # it was removed, and takes no new session
         self._timer = loop.call_later(TICK_S, self._on_timer)
 
@@ -309,6 +311,19 @@ class Bridge:
         for link in self.links:
             link.retire()
         self._on_timer()
+
+    @property
+    def is_paused(self) -> bool:
+        """It takes no new sessions for now."""
+        return self.tag in self._paused.bridges
+
+    @property
+    def is_refusing(self) -> bool:
+        """A session that the portal opens now is refused; one that is only paused counts it."""
+        if self.is_paused:
+            self._news.count(Refusal.PAUSED)
+            return True
+        return self.is_retired
 
     @property
     def is_gone(self) -> bool:

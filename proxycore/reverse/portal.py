@@ -29,6 +29,7 @@ from proxycore.reverse import control, dialect
 from proxycore.reverse.dialect import DialectMemory
 from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
 from proxycore.reverse.link import Link
+from proxycore.reverse.paused import Paused
 from proxycore.reverse.picking import Picker, Picking, Verdict
 from proxycore.reverse.stalls import STALL_S, Stalls, is_held_up
 from proxycore.reverse.waiting import MAX_WAITING, WaitingStream
@@ -98,6 +99,7 @@ class Portal(Outbound):
         news: News | None = None,
         picking: Picking | None = None,
         stall_s: float = STALL_S,
+        paused: Paused | None = None,
     ) -> None:
         """`tells_addresses`: bridges are told who the visitor is; those of a `reverse` section would not understand it.
         `stall_s`: as in stalls.py."""
@@ -116,6 +118,7 @@ class Portal(Outbound):
         self.last_source: HostPort | None = None        # where the last carrier came from
         self.last_seen_at: float | None = None          # loop time, s: when a carrier last came or went
         self.last_error = ""                            # why the last one that was lost ended
+        self._paused = Paused() if paused is None else paused
         self._waiting: dict[WaitingStream, None] = {}
         self._random = random.Random()
         self._ticks = 0
@@ -135,6 +138,11 @@ class Portal(Outbound):
                 stream.peer = NULL_STREAM
                 stream.abort(LinkDown("no portal has this domain"))
                 return
+        if self.tag in self._paused.portals:
+            self._news.count(Refusal.PAUSED)
+            stream.peer = NULL_STREAM
+            stream.abort(LinkDown("the tunnel is paused"))
+            return
         now = self._loop.time()
         link = self.picker.pick(self.links, request, now)
         if link is not None and (link.is_free or not link.is_stuck or self._is_closed):
@@ -149,6 +157,11 @@ class Portal(Outbound):
             stream.abort(LinkDown("no bridge is connected"))
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:
+        if self.is_paused:
+            self._news.count(Refusal.PAUSED)
+            packets.peer = NULL_PACKETS
+            packets.close()
+            return
         link = self.pick(request)
         host = request.destination.host
         if link is None or host == self.domain or dialect.is_control(host):     # a client may not speak to the bridge itself
@@ -172,9 +185,14 @@ class Portal(Outbound):
         """Why `pick` decides as it does: all carriers, in the order of preference."""
         return self.picker.verdicts(self.links, request, self._loop.time())
 
+    @property
+    def is_paused(self) -> bool:
+        """It takes no new clients; bridges may come and go."""
+        return self.tag in self._paused.portals
+
     def is_usable(self) -> bool:
         """Whether there is a carrier that takes another session."""
-        return self.pick() is not None
+        return self.pick() is not None and not self.is_paused
 
     def _session(self, link: Link, request: Request, now: float) -> MuxSession:
         """Raises as `MuxClient.open`."""

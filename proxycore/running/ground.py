@@ -23,6 +23,7 @@ from proxycore.news import News
 from proxycore.policy import Policy
 from proxycore.protocols.base import Names, Outbound
 from proxycore.resolving import Resolving
+from proxycore.reverse.paused import Paused
 from proxycore.routing.resolution import Resolution
 from proxycore.routing.router import Router
 from proxycore.running.listen_key import ListenKey
@@ -68,6 +69,7 @@ class Ground:
         self.stats = Stats()
         self.news = News(self.wheel)
         self.blocks = Blocks(self.wheel, self.news)
+        self.paused = Paused()
         self._names: NamesOfNow | None = None
         self.outbounds: dict[str, Outbound] = {}        # those of now, by tag
         self.resolution = Resolution(self.resolve, loop.time)       # of names that rules want addresses of

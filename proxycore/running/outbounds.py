@@ -72,7 +72,7 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
         bridge = Bridge(
             origin.inbound_tag, str(origin.destination.host), ground.dispatcher, ground.poller, ground.wheel,
             user=origin.user, level=origin.level, open_carrier=open_carrier,
-            account=ground.stats.inbound(origin.inbound_tag), policy=ground.policy, news=ground.news,
+            account=ground.stats.inbound(origin.inbound_tag), policy=ground.policy, news=ground.news, paused=ground.paused,
         )
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)

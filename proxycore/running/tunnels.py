@@ -45,7 +45,7 @@ def prepare_portals(
         fixed = None if entry.dialect == "auto" else entry.dialect
         portal = Portal(
             entry.tag, entry.domain, ground.poller, ground.wheel, fixed, account=ground.stats.outbound(entry.tag),
-            policy=ground.policy, picking=picking, stall_s=entry.stall_timeout_s, news=ground.news)
+            policy=ground.policy, picking=picking, stall_s=entry.stall_timeout_s, news=ground.news, paused=ground.paused)
         change.on_undo(portal.stop)
         return RunningPortal(entry, portal)
 
@@ -70,7 +70,7 @@ def prepare_tunnels(
             if tunnel is None:
                 tunnel = Portal(
                     tag, None, ground.poller, ground.wheel, dialect.XRAY_25_9, tells_addresses=True,
-                    account=ground.stats.outbound(tag), policy=ground.policy, news=ground.news)
+                    account=ground.stats.outbound(tag), policy=ground.policy, news=ground.news, paused=ground.paused)
                 change.on_undo(tunnel.stop)
             found[tag] = tunnel
     for tag, tunnel in running.items():
@@ -88,7 +88,7 @@ def prepare_bridges(
     def build(entry: model.Bridge, _old: RunningBridge | None) -> RunningBridge:
         bridge = Bridge(
             entry.tag, entry.domain, ground.dispatcher, ground.poller, ground.wheel, account=ground.stats.inbound(entry.tag),
-            stall_s=entry.stall_timeout_s, policy=ground.policy, news=ground.news)
+            stall_s=entry.stall_timeout_s, policy=ground.policy, news=ground.news, paused=ground.paused)
         change.on_undo(bridge.stop)
         change.on_commit(Phase.START, bridge.start)
         return RunningBridge(entry, bridge)

@@ -49,6 +49,7 @@ class _Close(_Arguments):
     tunnel: str = ""
     kind: TunnelKind | None = None
     source: str = ""
+    everything: bool = False
 
 
 class _Block(_Arguments):
@@ -136,9 +137,13 @@ class Answers:
 
     def _close(self, arguments: Mapping[str, Any]) -> Answer:
         asked = _Close.model_validate(arguments)
-        if not asked.ids and not asked.source:
+        if asked.everything and not asked.tunnel:
+            raise ValueError("everything of which tunnel?")
+        if not asked.ids and not asked.source and not asked.everything:
             raise ValueError("which sessions? Their ids or a source are expected")
         closed = self._sessions.close(asked.ids)
+        if asked.everything:
+            closed += self._sessions.close_all(asked.tunnel, asked.kind)
         if asked.source:
             source = _address(asked.source)
             closed += self._sessions.close_of(source, asked.tunnel, asked.kind)

@@ -34,6 +34,7 @@ from proxycore.messages.worker import (
     Hello,
     Limit,
     Logged,
+    PausedTunnel,
     Run,
     SetLimits,
     State,
@@ -42,6 +43,7 @@ from proxycore.messages.worker import (
 )
 from proxycore.process import EXIT_NOT_STARTED
 from proxycore.reloading import settle
+from proxycore.reverse.paused import Pause
 from proxycore.worker.door import AgentConnection
 from proxycore.worker.limits import Limits, Reason
 from proxycore.worker.lines import Lines
@@ -182,6 +184,7 @@ class Worker:
             while self._orders and not self._ended.done():
                 message, agent = self._orders.popleft()
                 if isinstance(message, SetLimits):
+                    self._pause(message.paused)
                     self._set_limits(message.limits)
                     continue
                 try:
@@ -220,7 +223,7 @@ class Worker:
         try:
             beside = self._open_log(loaded)
             try:
-                changes = await self._put_in_place(limits.without_those_out(loaded))
+                changes = await self._put_in_place(limits.without_those_out(loaded), message.paused)
             except BaseException:
                 if beside is not None:
                     beside.close()
@@ -236,13 +239,15 @@ class Worker:
         _log.info("%s runs", message.name or "the document")
         return Done(id=message.id, changes=changes)
 
-    async def _put_in_place(self, loaded: LoadedDocument) -> list[str]:
+    async def _put_in_place(self, loaded: LoadedDocument, paused: list[PausedTunnel]) -> list[str]:
         """Raises: ConfigError."""
         if self._instance is not None:
             self._send_state()              # the agent is to know what was up until now, not a second ago
+            self._pause(paused)
             return list(self._instance.apply(loaded).lines())
         instance = Instance(loaded, self._loop)
         instance.ground.news.listener = self._on_event
+        instance.ground.paused.use(_pauses(paused))
         await instance.start()
         self._tree = LiveTree(instance, self._loop.time, self._now)
         self._answers = Answers(instance, Sessions(instance, self._tree.carriers))
@@ -313,6 +318,17 @@ class Worker:
             text = f"{limit.email or limit.path} {_WORDS[reason]}"
             _log.info("%s: its connections were ended", text)
             self._instance.ground.news.tell(Kind.CREDENTIAL_STOPPED, tags.get(inbound, ""), text, reason=reason)
+
+    def _pause(self, tunnels: list[PausedTunnel]) -> None:
+        """These take no new clients from now on, and all others do."""
+        if self._instance is None:
+            return
+        ground = self._instance.ground
+        paused, resumed = ground.paused.use(_pauses(tunnels))
+        for one in paused:
+            ground.news.tell(Kind.PAUSED, one.tag, f"the {one.kind} takes no new clients for now")
+        for one in resumed:
+            ground.news.tell(Kind.RESUMED, one.tag, f"the {one.kind} takes new clients again")
 
     # what is asked
 
@@ -391,6 +407,10 @@ class Worker:
         self._orphan = None
         _log.warning("no agent for %g s: stopping", self._orphan_s)
         self.stop(ORPHAN_DRAIN_S)
+
+
+def _pauses(tunnels: list[PausedTunnel]) -> list[Pause]:
+    return [Pause(one.kind, one.tunnel) for one in tunnels]
 
 
 def _sentence(error: ValueError) -> str:

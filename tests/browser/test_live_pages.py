@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import Panel, log_in, running_panel
 from tests.browser.live_feed import Feed
@@ -313,6 +313,49 @@ def test_closing_says_what_is_cut_and_asks_for_it(page: Page, shared: Panel, fee
     assert asked[2]["arguments"] == {"source": "192.0.2.77", "seconds": 600}
 
 
+def test_pausing_asks_first_and_is_undone_by_the_same_button(page: Page, shared: Panel, feed: Feed) -> None:
+    portal = feed.tree["1"]["workers"]["1"]["portals"]["home-nas"]
+    lane: dict[str, Any] = {}
+    log_in(page, shared, "olaf")
+    asked: list[Any] = []
+
+    def take(route: Route) -> None:
+        asked.append((route.request.url.split("/")[-2], route.request.post_data_json))
+        route.fulfill(json={"changed": True, "closed": 7})
+
+    def answer_map(route: Route) -> None:
+        given = route.fetch().json()
+        (mine,) = [one for one in given["lanes"] if one["name"] == "home-nas"]
+        mine["paused"] = lane if portal.get("paused") else None
+        route.fulfill(json=given)
+
+    page.route(re.compile("/tunnels/(pause|resume)/|/ask/"), take)
+    page.route("**/instance/map/", answer_map)
+    page.goto(f"{shared.url}{TUNNEL}")
+    dialog, button, note = page.locator("dialog[open]"), page.locator("#pause"), page.locator("#paused")
+    button.click()
+    expect(dialog).to_contain_text("New clients are refused at :8443 from the next second on")
+    page.keyboard.press("Escape")
+    assert asked == []
+    button.click()
+    portal["paused"] = True
+    lane |= {"by": "olaf", "since": time.time()}
+    dialog.locator("text=Pause and close 7 sessions").click()
+    expect(page.locator(".x-toasts")).to_contain_text("home-nas takes no new clients. 7 sessions closed.")
+    expect(note).to_contain_text("Paused by olaf since")
+    feed.tick()
+    expect(page.locator("[data-fact=health]")).to_contain_text("paused, 2 carriers")
+    del portal["paused"]
+    button.click()
+    expect(page.locator(".x-toasts")).to_contain_text("takes new clients again")
+    feed.tick()
+    expect(note).to_be_hidden()
+    expect(button).to_have_text("Pause")
+    end = {"instance": 1, "kind": "portal", "tunnel": "home-nas"}
+    closing = {"what": "close", "arguments": {"tunnel": "home-nas", "kind": "portal", "everything": True}}
+    assert asked == [("pause", end), ("ask", closing), ("resume", end)]
+
+
 def test_a_viewer_has_nothing_to_close_or_to_confirm(page: Page, shared: Panel, feed: Feed) -> None:
     soon = time.time() + 60
     feed.tree["1"]["workers"]["1"] |= {"pending": 2, "confirm_until": soon, "blocked": {"192.0.2.1": soon}}
@@ -322,7 +365,7 @@ def test_a_viewer_has_nothing_to_close_or_to_confirm(page: Page, shared: Panel, 
     expect(page.locator(".x-vt-row")).to_have_count(3)
     expect(page.locator("#live-blocked")).to_contain_text("192.0.2.1")
     assert page.locator("#live-sessions button:has-text('Close')").count() == 0
-    assert page.locator("#live-blocked button").count() == 0
+    assert page.locator("#live-blocked button, #pause").count() == 0
     page.goto(f"{shared.url}/admin/dashboard/instance/1/change/")
     expect(page.locator("#live-process")).to_contain_text("Revision 2 is on probation")
     assert page.locator("#live-process button").count() == 0

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from proxycore.messages.link import Ask
-from proxycore.messages.worker import Limit
+from proxycore.messages.worker import Limit, PausedTunnel
 from tests.e2e.test_agent import Nodes, node, nodes, panel  # noqa: F401 - fixtures
 from tests.support.agents_panel import Panel, wanted
 from tests.support.node import Node
@@ -109,6 +109,20 @@ def test_bytes_that_a_user_has_left_outlive_workers_and_agents(panel: Panel, nod
     until("a worker without a panel", lambda: [pid for pid in node.worker_pids if pid != other], 10)
     (limit_left,) = json.loads((node.state_dir / "documents/1.json").read_text())["good"]["limits"]
     assert limit_left["bytes_left"] <= first
+
+
+def test_paused_tunnels_reach_the_worker_and_its_successors(panel: Panel, node: Node) -> None:  # noqa: F811
+    paused = PausedTunnel(kind="portal", tunnel="home")
+    panel.wanted = [wanted(1, 1, {})]
+    node.start()
+    pid = node.await_running(1)
+    panel.want(wanted(1, 1, {}, paused=[paused]))
+    until("it knows", lambda: panel.ask(1, "sessions").answer["paused"] == [paused.model_dump()], 5)
+    os.kill(pid, signal.SIGKILL)
+    node.await_worker_other_than(1, pid)
+    assert panel.ask(1, "sessions").answer["paused"] == [paused.model_dump()]
+    panel.want(wanted(1, 1, {}))
+    until("it is resumed", lambda: panel.ask(1, "sessions").answer["paused"] == [], 5)
 
 
 def test_other_limits_reach_the_worker_without_a_new_document(panel: Panel, node: Node) -> None:  # noqa: F811

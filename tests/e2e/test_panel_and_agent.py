@@ -177,6 +177,20 @@ def test_a_client_that_is_switched_off_stops_at_once_and_comes_back(site: Instal
     site.await_tunnel()
 
 
+def test_a_paused_tunnel_takes_nobody_until_it_is_resumed(site: Installation) -> None:
+    tunnel = {"instance": site.portal, "tunnel": "portal"}
+    carriers = site.ask("POST", f"instances/{site.portal}/ask/", {"what": "pick", "arguments": {"tunnel": "portal"}})["carriers"]
+    assert [one["is_chosen"] for one in carriers].count(True) == 1
+    assert site.ask("POST", "tunnels/pause/", tunnel) == {"changed": True}
+    until("nobody is served", lambda: not site.serves(), SOON_S)
+    site.ask("POST", "outbounds/", {"instance": site.portal, "body": {"tag": "spare", "protocol": "freedom"}})
+    number = site.publish(site.portal)
+    until("another revision runs", lambda: site.run(site.portal)["applied"] == number, PATIENCE_S)
+    assert not site.serves(), "it does not resume it"
+    assert site.ask("POST", "tunnels/resume/", tunnel) == {"changed": True}
+    site.await_tunnel(SOON_S)
+
+
 def test_sessions_are_listed_and_closed_and_that_is_written_down(site: Installation) -> None:
     from tests.support.target import ask
 

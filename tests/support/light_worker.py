@@ -47,6 +47,7 @@ class LightWorker:
         self.says: dict[str, Any] = {}
         self.began = 0.0
         self.limits: list[messages.Limit] = []
+        self.paused: list[messages.PausedTunnel] = []
         self.agent: Agent | None = None
         self.sent: dict[str, Any] = {}
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -62,6 +63,7 @@ class LightWorker:
                 asyncio.get_running_loop().call_later(0.05, self.end, says.get("code", 23))
             return [messages.Complaint(text=reason, path="refuse", line=1)]
         self.name, self.says, self.limits = message.name, says, list(message.limits)
+        self.paused = list(message.paused)
         self.sha256 = hashlib.sha256(message.document.encode()).hexdigest()
         self.began = time.time()
         for number in range(says.get("print", 0)):
@@ -136,13 +138,14 @@ class Agent(asyncio.Protocol):
                         self.worker.tell_state()
                     self.send(messages.Done(id=message.id, problems=self.worker.run(message), changes=["all of it"]))
                 case messages.SetLimits():
-                    self.worker.limits = list(message.limits)
+                    self.worker.limits, self.worker.paused = list(message.limits), list(message.paused)
                 case messages.Ask(what="alive"):
                     self.send(messages.Done(id=message.id, problems=[messages.Complaint(text="what?")]))
                 case messages.Ask():
                     self.send(messages.Done(id=message.id, answer={
                         "what": message.what, "arguments": message.arguments,
-                        "limits": [one.model_dump() for one in self.worker.limits]}))
+                        "limits": [one.model_dump() for one in self.worker.limits],
+                        "paused": [one.model_dump() for one in self.worker.paused]}))
                 case messages.Stop():
                     self.send(messages.State(patch=self.worker.state()))
                     self.transport.close()

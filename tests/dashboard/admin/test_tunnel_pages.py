@@ -15,6 +15,7 @@ from dashboard.models import Instance, Node, Service
 from dashboard.services.editing import change_entry
 from dashboard.services.exposing import Wish, carry_out
 from dashboard.services.instances import local_node
+from dashboard.services.pausing import pause
 from tests.dashboard.admin.conftest import ID
 
 TABS = ("now", "history", "events", "documents", "settings")
@@ -51,6 +52,14 @@ def test_what_is_not_there_is_not_found(as_vera: Client, portal: Instance) -> No
 def test_only_who_publishes_may_close_what_runs(as_vera: Client, as_olaf: Client, portal: Instance) -> None:
     assert given(as_vera.get(address(portal)).content.decode())["may_act"] is False
     assert given(as_olaf.get(address(portal)).content.decode())["may_act"] is True
+
+
+def test_only_who_publishes_may_pause_it(as_vera: Client, as_olaf: Client, portal: Instance, olaf: User) -> None:
+    assert 'id="pause"' not in as_vera.get(address(portal)).content.decode()
+    assert 'id="pause"' in as_olaf.get(address(portal)).content.decode()
+    pause(portal, "portal", "home", by=olaf)
+    (lane,) = given(as_vera.get(address(portal)).content.decode())["map"]["lanes"]
+    assert lane["paused"]["by"] == "olaf"
 
 
 def test_both_sides_documents_are_there(as_olaf: Client, ada: User) -> None:

@@ -4,13 +4,13 @@ import { h } from "./dom.js";
 import { clock, count } from "./format.js";
 
 const BAD = new Set(["worker_died", "crash_loop", "refused_document", "reverted", "tunnel_down", "node_down", "node_twice"]);
-const WARN = new Set(["refused", "stalled", "credential_stopped", "blocked", "closed_by_hand"]);
-const GOOD = new Set(["tunnel_up", "node_up", "confirmed", "applied", "worker_started"]);
+const WARN = new Set(["refused", "stalled", "credential_stopped", "blocked", "closed_by_hand", "paused"]);
+const GOOD = new Set(["tunnel_up", "node_up", "confirmed", "applied", "worker_started", "resumed"]);
 
 const WORDS = {
   worker_started: "started", worker_died: "ended", crash_loop: "keeps crashing", applied: "applied", refused_document: "not applied",
   reverted: "taken back", confirmed: "confirmed", tunnel_up: "tunnel up", tunnel_down: "tunnel down", refused: "refused", stalled: "stood still",
-  credential_stopped: "client stopped", closed_by_hand: "closed", blocked: "blocked", node_up: "node up", node_down: "node down", node_twice: "one identity twice",
+  credential_stopped: "client stopped", closed_by_hand: "closed", blocked: "blocked", paused: "paused", resumed: "resumed", node_up: "node up", node_down: "node down", node_twice: "one identity twice",
 };
 
 export const eventHealth = (kind) => (BAD.has(kind) ? "bad" : WARN.has(kind) ? "warn" : GOOD.has(kind) ? "good" : "");

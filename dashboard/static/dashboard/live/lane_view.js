@@ -93,14 +93,15 @@ export class LaneView {
 
     const own = judgeInstance(store, lane.place);
     const isRunning = own.health === "good" || own.health === "warn";
-    const isUp = carriers.length > 0 && (judged.health === "good" || judged.health === "warn");
+    const isPaused = Boolean(state?.paused);
+    const isUp = carriers.length > 0 && (judged.health === "good" || judged.health === "warn" || isPaused);
     const broken = isRunning && store.isKnown ? (isUp ? "" : "broken") : "idle";
-    this.updateDoors(isRunning, up, down, isUp);
+    this.updateDoors(isRunning && !isPaused, up, down, isUp);
     this.edges[1].update([[up, down]], broken);
     this.edges[2].update([[up, down]], broken, isUp ? `↓ ${rate(down)}\n↑ ${rate(up)}` : "");
     this.edges[3].update([[up, down]], isUp ? "" : "idle");
     this.writeCarriers(carriers, isUp);
-    this.mark(this.portal, lane.portal ? own : { health: isUp ? "good" : judged.health });
+    this.mark(this.portal, isPaused ? { health: "off" } : lane.portal ? own : { health: isUp ? "good" : judged.health });
     this.mark(this.carriers, { health: broken === "broken" ? "bad" : judged.health });
     this.markBridge(carriers);
     this.mark(this.target, { health: "off" });

@@ -39,8 +39,7 @@ function writeTotals() {
   let [up, running, sessions, upRate, downRate, opened] = [0, 0, 0, 0, 0, 0];
   for (const lane of store.map.lanes) {
     const { health } = judgeLane(store, lane);
-    if (health === "off") continue;
-    running += 1;
+    if (health !== "off") running += 1;
     if (health === "good") up += 1;
     sessions += laneState(store, lane)?.sessions || 0;
     const rates = laneRates(store, lane);

@@ -6,7 +6,7 @@ import { data, h, write } from "./dom.js";
 import { Link } from "./link.js";
 import { Store } from "./store.js";
 
-const MAP_EVENTS = new Set(["applied", "reverted", "confirmed", "node_up"]);
+const MAP_EVENTS = new Set(["applied", "reverted", "confirmed", "node_up", "paused", "resumed"]);
 const MAP_WAIT_MS = 800;
 
 export function boot() {
@@ -19,10 +19,10 @@ export function boot() {
     else if (detail.type === "events") store.takeEvents(detail.events);
   });
   told(link);
-  renewMap(store, given.map_link);
+  const renew = renewMap(store, given.map_link);
   setInterval(() => store.dispatchEvent(new Event("second")), 1000);
   link.start();
-  return { given, store, link };
+  return { given, store, link, renew };
 }
 
 // The one line about the connection: there while it is not.
@@ -58,6 +58,7 @@ function renewMap(store, address) {
   store.addEventListener("events", ({ detail }) => {
     if (!timer && detail.some((event) => MAP_EVENTS.has(event.kind))) timer = setTimeout(renew, MAP_WAIT_MS);
   });
+  return renew;
 }
 
 const KEYS = [["/", "filter"], ["g o", "overview"], ["g i", "instances"], ["g n", "nodes"], ["Esc", "close what is open"], ["?", "this list"]];

@@ -10,10 +10,11 @@ import { clock, count, many, rate, span } from "./format.js";
 import { History } from "./history.js";
 import { MARKS } from "./lane_view.js";
 import { boot, keys } from "./page.js";
+import { Pause } from "./pause.js";
 import { Blocked, Sessions } from "./sessions.js";
 import { judgeLane } from "./words.js";
 
-const { given, store, link } = boot();
+const { given, store, link, renew } = boot();
 const { tunnel } = given;
 const byId = (id) => document.getElementById(id);
 const place = store.places.get(tunnel.instance);
@@ -59,9 +60,13 @@ const diagnose = new Diagnose(byId("live-diagnosis"), tunnel);
 byId("diagnose")?.addEventListener("click", () => diagnose.run());
 if (new URLSearchParams(location.search).has("diagnose")) diagnose.run();
 
+const myLane = () => store.map.lanes.find((one) => one.key === given.lane);
+const pause = new Pause(byId("pause"), byId("paused"), store, myLane, renew);
+parts.push(() => pause.update());
+
 const facts = Object.fromEntries([...document.querySelectorAll("[data-fact]")].map((element) => [element.dataset.fact, element]));
 function writeFacts(state) {
-  const lane = store.map.lanes.find((one) => one.key === given.lane);
+  const lane = myLane();
   const judged = lane ? judgeLane(store, lane) : { health: "unknown", words: "not known", why: "" };
   classes(facts.health, `x-badge x-${judged.health}`);
   write(facts.health, `${MARKS[judged.health]} ${judged.words}`);

@@ -86,8 +86,21 @@ export function judgeLane(store, lane) {
   const own = judgeInstance(store, lane.place);
   if (own.health !== "good" && own.health !== "warn") return say(own.health, own.words);
   if (!store.worker(lane.place)) return say(own.health, own.words);
+  const paused = judgePause(store, lane);
+  if (paused) return paused;
   const judged = lane.portal ? judgePortal(store, lane) : judgeBridge(store, lane.bridges[0], lane.name);
   return judged.health === "good" && own.health === "warn" ? say("warn", own.words) : judged;
+}
+
+// What runs counts; what somebody asked for is told while it is not so.
+function judgePause(store, lane) {
+  const state = store.end(lane.place, lane.portal ? "portal" : "bridge", (lane.portal || lane.bridges[0]).key);
+  const carriers = Object.values(state?.carriers || {});
+  if (state?.paused) return say("off", carriers.length ? `paused, ${carrierWords(carriers)}` : "paused, no bridge");
+  if (!lane.paused || !state) return null;
+  const isLate = store.now() - lane.paused.since > WAITS_S;
+  const node = store.nodes.get(store.places.get(lane.place)?.node)?.name ?? "its node";
+  return say("warn", "to be paused", isLate ? `${lane.name} is to be paused, but still takes clients: the agent on ${node} does not know how to, update it.` : "");
 }
 
 function judgePortal(store, lane) {
