@@ -11,7 +11,7 @@ import logging
 import random
 
 from proxycore.destination import Destination, HostPort, Request
-from proxycore.errors import LinkDown, PeerError
+from proxycore.errors import LinkDown, PeerError, ProxyError
 from proxycore.messages.events import Kind, Refusal
 from proxycore.mux.carrier import V2RAY_PACKET_BYTES, XRAY_PACKET_BYTES
 from proxycore.mux.client import MuxClient
@@ -276,11 +276,21 @@ class Portal(Outbound):
         """There may be a carrier for those that wait."""
         waiting, self._waiting = self._waiting, {}
         for stream_waiting in waiting:
+            if stream_waiting.is_over:      # what another did ended it
+                continue
             picked = self.pick(stream_waiting.request)
             if picked is None or picked.is_stuck:
                 self._waiting[stream_waiting] = None
             else:
-                stream_waiting.join(self._session(picked, stream_waiting.request, self._loop.time()))
+                self._join(stream_waiting, picked)
+
+    def _join(self, waiting: WaitingStream, link: Link) -> None:
+        try:
+            session = self._session(link, waiting.request, self._loop.time())
+        except ProxyError as error:         # what it asks for cannot be said on a carrier: that must cost nobody else anything
+            waiting.refuse(error)
+        else:
+            waiting.join(session)
 
     def _on_carrier_ended(self, link: Link) -> None:
         self.links.remove(link)
@@ -438,7 +448,7 @@ class Portal(Outbound):
         self._waiting.pop(waiting, None)
         link = self.pick(waiting.request) if in_vain else None
         if link is not None:        # it is held up, but it is what there is
-            waiting.join(self._session(link, waiting.request, self._loop.time()))
+            self._join(waiting, link)
         elif in_vain:
             self._news.refused(Refusal.NO_CARRIER, self.tag, waiting.request.source, "no bridge is connected")
 

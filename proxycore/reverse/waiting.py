@@ -58,12 +58,16 @@ class WaitingStream(Stream):
             session.write_eof()
         client.resume()
 
+    def refuse(self, error: Exception) -> None:
+        """The client waits in vain."""
+        self._is_over = True
+        self.peer.abort(error)
+
     def on_watch(self) -> float | None:
         if not self._is_over:
             self._on_over(self, in_vain=True)
             if not self._is_over:
-                self._is_over = True
-                self.peer.abort(LinkDown("no bridge is connected"))
+                self.refuse(LinkDown("no bridge is connected"))
         return None
 
     def write(self, data: Buffer) -> None:

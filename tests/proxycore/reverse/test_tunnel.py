@@ -309,6 +309,23 @@ def test_a_client_that_left_while_it_waited_gets_no_session(world: World) -> Non
     assert [frame[0] for frame in bridge.frames] == [1]
 
 
+def test_a_client_that_waits_for_what_no_carrier_can_be_told_costs_nobody_else_anything(world: World) -> None:
+    first, second = world.client(), RecordingStream()
+    world.portal.open(Request(Destination("tcp", "a" * 300, 80), "external", ("198.51.100.7", 5000)), second)
+    third = world.client()
+    bridge = world.bridge()
+    assert bridge.active
+    assert [client.aborted for client in (first, second, third)] == [False, True, False]
+    assert len(world.targets) == 2
+
+
+def test_a_client_that_ends_while_others_are_served_is_given_no_session(world: World) -> None:
+    first, second = world.client(), world.client()
+    first.resume = lambda: second.peer.abort(None)      # type: ignore[method-assign]
+    world.bridge()
+    assert len(world.targets) == 1
+
+
 def test_waiting_clients_are_bounded(world: World) -> None:
     clients = [world.client() for _ in range(MAX_WAITING + 1)]
     assert [client.aborted for client in clients[-2:]] == [False, True]
