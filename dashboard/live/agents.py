@@ -272,8 +272,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
         reply, _ = self._asked.pop(said.id, ("", 0.0))
         if reply:
             problems = [one.model_dump() for one in said.problems]
-            await self.channel_layer.send(reply, {
-                "type": "ask.answer", "id": said.id, "answer": json.dumps(said.answer), "problems": problems})
+            try:
+                answer = json.dumps(said.answer, allow_nan=False)
+            except ValueError:
+                answer, problems = "{}", [{"text": "the node's answer holds numbers that are none", "path": ""}]
+            await self.channel_layer.send(reply, {"type": "ask.answer", "id": said.id, "answer": answer, "problems": problems})
 
     async def _logged(self, said: LogLines) -> None:
         if self.looked.is_looked_at(time.monotonic()) and (said.instance == 0 or self.tree.is_own(said.instance)):

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Max
+from django.db.models import Max
 from django.utils import timezone
 
 from dashboard.models import Instance, TrafficMoved, TrafficPoint, TrafficSeries, TrafficSource
-from proxycore.messages.link import Moved, Traffic
+from proxycore.messages.link import Traffic
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -35,23 +35,36 @@ RANGES: Final = {"1h": (HOUR, REPORTED), "24h": (DAY, MINUTE), "30d": (30 * DAY,
 SOURCES_KEPT_FOR: Final = timedelta(days=30)
 """A report that is sent again after that would count twice; agents keep theirs for less."""
 
+MAX_SOURCES: Final = 200            # agent processes of a node that are remembered, the newest
 MAX_SERIES: Final = 100_000         # of one instance
 FOLDED_AT_ONCE: Final = 5_000       # reports of one transaction
 DELETED_AT_ONCE: Final = 5_000
 MAX_AHEAD_S: Final = 600            # a report from further in the future counts as of now: that node's clock is wrong
 
-_FOLD: Final = """
-    INSERT INTO dashboard_trafficpoint (series_id, step, at, up, down, opened) VALUES (%s, %s, %s, %s, %s, %s)
-    ON CONFLICT (series_id, step, at) DO UPDATE SET
-        up = dashboard_trafficpoint.up + excluded.up,
-        down = dashboard_trafficpoint.down + excluded.down,
-        opened = dashboard_trafficpoint.opened + excluded.opened
-"""
+MOST: Final = 2**62 - 1
+"""No sum grows beyond it. A node that says absurd figures spoils its own; a sum that the database cannot hold would be an error
+for the figures of all."""
 
-_CHARGE: Final = """
-    UPDATE dashboard_credential SET used_bytes = used_bytes + %s
-    WHERE email = %s AND inbound_id IN (SELECT id FROM dashboard_inbound WHERE instance_id = %s)
-"""
+MAX_MOVED: Final = 2**53            # bytes that one report says of one thing; more is no figure
+
+
+def _grown(column: str, more: str) -> str:
+    """SQL of a sum that ends at MOST."""
+    return f"CASE WHEN {column} >= {MOST} - {more} THEN {MOST} ELSE {column} + {more} END"
+
+
+_Key = tuple[int, str, str]
+"""Of a series: instance, kind, name."""
+
+_FOLD: Final = "INSERT INTO dashboard_trafficpoint (series_id, step, at, up, down, opened) VALUES (%s, %s, %s, %s, %s, %s)" \
+    " ON CONFLICT (series_id, step, at) DO UPDATE SET " + ", ".join(
+        f"{name} = {_grown(f'dashboard_trafficpoint.{name}', f'excluded.{name}')}" for name in ("up", "down", "opened"))
+
+_TOTAL: Final = "UPDATE dashboard_trafficseries SET " + ", ".join(
+    f"{name} = {_grown(name, f'%({name})s')}" for name in ("up", "down", "opened")) + " WHERE id = %(pk)s"
+
+_CHARGE: Final = f"UPDATE dashboard_credential SET used_bytes = {_grown('used_bytes', '%(used)s')} WHERE email = %(email)s" \
+    " AND inbound_id IN (SELECT id FROM dashboard_inbound WHERE instance_id = %(instance)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +82,15 @@ def keep(node_id: int, report: Traffic) -> bool:
         if not _is_new(node_id, report.boot, report.seq):
             return False
         mine = set(Instance.objects.filter(node_id=node_id).values_list("pk", flat=True))
-        moved = [one for one in report.moved if one.instance in mine and "\0" not in one.name]
+        moved: dict[_Key, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for one in report.moved:
+            if one.instance in mine and "\0" not in one.name:
+                counted = (min(one.up, MAX_MOVED), min(one.down, MAX_MOVED), min(one.opened, MAX_MOVED))
+                _add(moved[one.instance, one.kind, one.name], counted)
         series = _series_of(moved)
         TrafficMoved.objects.bulk_create(
-            TrafficMoved(series_id=series[key], at=at, up=one.up, down=one.down, opened=one.opened)
-            for one in moved if (key := (one.instance, one.kind, one.name)) in series)
+            TrafficMoved(series_id=series[key], at=at, up=up, down=down, opened=opened)
+            for key, (up, down, opened) in moved.items() if key in series)
         _charge(moved)
     return True
 
@@ -119,17 +136,19 @@ def _is_new(node_id: int, boot: str, seq: int) -> bool:
     try:
         with transaction.atomic():
             TrafficSource.objects.create(node_id=node_id, boot=boot, last_seq=seq)
+            others = TrafficSource.objects.filter(node_id=node_id).order_by("-updated_at", "-pk")
+            others.filter(pk__in=list(others.values_list("pk", flat=True)[MAX_SOURCES:])).delete()
     except IntegrityError:      # somebody else is storing the same report
         return False
     return True
 
 
-def _series_of(moved: Iterable[Moved]) -> dict[tuple[int, str, str], int]:
-    """The keys of their series, which are made where they are missing, up to MAX_SERIES of an instance."""
+def _series_of(keys: Iterable[_Key]) -> dict[_Key, int]:
+    """Their series, which are made where they are missing, up to MAX_SERIES of an instance."""
     wanted: dict[int, set[tuple[str, str]]] = defaultdict(set)
-    for one in moved:
-        wanted[one.instance].add((one.kind, one.name))
-    found: dict[tuple[int, str, str], int] = {}
+    for instance_id, kind, name in keys:
+        wanted[instance_id].add((kind, name))
+    found: dict[_Key, int] = {}
     for instance_id, names in wanted.items():
         rows = TrafficSeries.objects.filter(instance_id=instance_id)
         known = {(kind, name): pk for pk, kind, name in rows.values_list("pk", "kind", "name")}
@@ -142,10 +161,13 @@ def _series_of(moved: Iterable[Moved]) -> dict[tuple[int, str, str], int]:
     return found
 
 
-def _charge(moved: Iterable[Moved]) -> None:
+def _charge(moved: Mapping[_Key, Sequence[int]]) -> None:
     """What clients have used of their data limits, by e-mail: an e-mail that several have counts for each of them."""
-    ordered = sorted((one for one in moved if one.kind == "user"), key=lambda one: (one.instance, one.name))
-    used = [(one.up + one.down, one.name, one.instance) for one in ordered if one.up + one.down]
+    used = [
+        {"used": min(up + down, MOST), "email": name, "instance": instance_id}
+        for (instance_id, kind, name), (up, down, _) in sorted(moved.items()) if kind == "user" and up + down]
+    if not used:
+        return
     with connection.cursor() as cursor:
         cursor.executemany(_CHARGE, used)
 
@@ -166,12 +188,12 @@ def _fold_some() -> int:
             _add(totals[row.series_id], counted)
         with connection.cursor() as cursor:
             cursor.executemany(_FOLD, [(*key, *values) for key, values in sorted(sums.items())])
-        for pk, (up, down, opened) in sorted(totals.items()):
-            TrafficSeries.objects.filter(pk=pk).update(up=F("up") + up, down=F("down") + down, opened=F("opened") + opened)
+            cursor.executemany(_TOTAL, [
+                {"pk": pk, "up": up, "down": down, "opened": opened} for pk, (up, down, opened) in sorted(totals.items())])
         TrafficMoved.objects.filter(pk__in=[row.pk for row in rows]).delete()
         return len(rows)
 
 
 def _add(values: list[int], more: tuple[int, int, int]) -> None:
     for index, value in enumerate(more):
-        values[index] += value
+        values[index] = min(values[index] + value, MOST)

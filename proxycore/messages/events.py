@@ -53,7 +53,7 @@ class Refusal(StrEnum):
 class Event(BaseModel):
     """One thing that happened, or `count` of the same kind, reason and place within some seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     kind: Kind
     at: float                               # Unix seconds

@@ -41,7 +41,8 @@ class Close(IntEnum):
 
 
 class Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Python reads NaN and 1e999 as numbers; no browser, and no other reader of JSON, takes them back.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class JoinRequest(Message):
@@ -138,8 +139,8 @@ class Traffic(Message):
 
     type: Literal["traffic"] = "traffic"
     boot: str = Field(max_length=64)        # of the agent process that counted it
-    seq: int
-    at: int                                 # Unix seconds, a multiple of ten
+    seq: int = Field(ge=0, lt=2**63)
+    at: int = Field(ge=0, lt=2**63)         # Unix seconds, a multiple of ten
     moved: list[Moved] = Field(max_length=100_000)
 
 

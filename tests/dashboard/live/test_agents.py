@@ -175,6 +175,8 @@ async def test_another_protocol_is_refused_in_words(world: World) -> None:
 @pytest.mark.parametrize("message", [
     "no json", "[]", '{"type": "state"}', '{"type": "state", "at": 1, "patch": {"workers": 7}}',
     '{"type": "events", "events": [{"kind": "made_up", "at": 1}]}', '{"type": "hello"}',
+    '{"type": "state", "at": 1e999, "patch": {}}', '{"type": "events", "events": [{"kind": "stalled", "at": 1, "seconds": NaN}]}',
+    '{"type": "log", "instance": 1, "lines": [[Infinity, "info", "x"]]}',
 ])
 async def test_what_is_no_message_ends_it(world: World, message: str) -> None:
     _, identity = await db(world.node)

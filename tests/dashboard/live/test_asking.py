@@ -52,6 +52,12 @@ async def test_a_question_is_answered_and_an_order_is_written_down(world: World)
     assert entry.instance_id == instance.pk
 
 
+async def test_an_answer_that_no_browser_could_read_is_none(world: World) -> None:
+    instance, agent = await _node(world)
+    with pytest.raises(NotDone, match="numbers that are none"):
+        await asyncio.gather(db(ask, instance, "sessions", {}, by=None), _answering(agent, {"sessions": [float("nan")]}))
+
+
 async def test_monitors_are_told_what_runs(world: World) -> None:
     instance, agent = await _node(world)
     foreign, _ = await db(world.node, "away")

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from dashboard.models import Credential, Inbound, Instance, Node, TrafficMoved, TrafficPoint, TrafficSeries, TrafficSource
+from dashboard.services import traffic
 from dashboard.services.instances import create_instance, local_node
-from dashboard.services.traffic import DAY, HOUR, KEPT_FOR, MINUTE, REPORTED, fold, forget_old, history, keep
+from dashboard.services.traffic import DAY, HOUR, KEPT_FOR, MINUTE, MOST, REPORTED, fold, forget_old, history, keep
 from proxycore.messages.link import Moved, Traffic
 
 NOW = 1_790_000_000 // DAY * DAY
@@ -121,3 +122,31 @@ def test_a_month_of_a_busy_instance_is_read_and_kept_by_few_queries(
     fold()
     with django_assert_max_num_queries(1):      # type: ignore[operator]
         history(edge.pk, "tunnel", "t7", "30d", now=NOW)
+
+
+def test_figures_that_no_database_could_add_up_stop_nobody_elses(edge: Instance) -> None:
+    inbound = Inbound.objects.create(instance=edge, tag="in", protocol="vless", port="1")
+    bob = Credential.objects.create(inbound=inbound, email="bob", used_bytes=MOST - 5)
+    absurd = [tunnel(edge, 10**30, 2**63 - 1, name="absurd")] * 2000
+    user = Moved(instance=edge.pk, kind="user", name="bob", up=10**30, down=1)
+    for seq in range(1, 4):
+        assert keep(edge.node_id, report(*absurd, user, tunnel(edge, 1, 2), seq=seq))
+    assert TrafficMoved.objects.count() == 9, "one of a report is one row"
+    TrafficMoved.objects.filter(series__name="absurd").update(up=MOST - 1)
+    assert fold() == 9
+    series = TrafficSeries.objects.get(name="absurd")
+    assert (series.up, series.down) == (MOST, MOST)
+    assert TrafficSeries.objects.get(name="home").down == 6
+    assert points(DAY)[0][1:] == (MOST, MOST, 0)
+    keep(edge.node_id, report(*absurd, seq=4))
+    fold()
+    assert points(DAY)[0][1] == MOST
+    bob.refresh_from_db()
+    assert bob.used_bytes == MOST
+
+
+def test_a_node_that_says_another_boot_each_time_fills_no_table(edge: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "MAX_SOURCES", 3)
+    for number in range(6):
+        assert keep(edge.node_id, report(boot=f"b{number}"))
+    assert list(TrafficSource.objects.order_by("pk").values_list("boot", flat=True)) == ["b3", "b4", "b5"]
