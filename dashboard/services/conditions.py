@@ -89,7 +89,11 @@ def _nodes(nodes: Iterable[Node]) -> Iterator[Found]:
 
 
 def _crash_loops() -> Iterator[Found]:
-    for row in _newest(Kind.CRASH_LOOP, Kind.WORKER_STARTED, Kind.APPLIED):
+    told = _newest(Kind.CRASH_LOOP, Kind.WORKER_STARTED, Kind.APPLIED)
+    # Events are kept for some weeks, and fewer of a node that has many: that one went does not mean that its loop is over.
+    for pk in Instance.objects.filter(enabled=True).exclude(pk__in=[row.instance_id for row in told]).values_list("pk", flat=True):
+        yield Found(f"loop:{pk}", ConditionKind.CRASH_LOOP, is_known=False)
+    for row in told:
         instance = row.instance
         if row.kind == Kind.CRASH_LOOP and instance is not None and instance.enabled:
             text = f"instance {instance} ends again and again, and is not started any more: {row.text}"
@@ -101,10 +105,10 @@ def _tunnels(nodes: Mapping[int, Node]) -> Iterator[Found]:
     for lane in topology().lanes:
         place = lane.place
         row = told.get((place.pk, _tag(lane)))
-        if row is None or not place.enabled or not place.number:
+        if not place.enabled or not place.number:
             continue
         key = f"tunnel:{place.pk}:{_tag(lane)}"
-        if not nodes[place.node].is_up:
+        if row is None or not nodes[place.node].is_up:
             yield Found(key, ConditionKind.TUNNEL_DOWN, is_known=False)
         elif row.kind == Kind.TUNNEL_DOWN:
             why = f": {row.text}" if row.text else ""

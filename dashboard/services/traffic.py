@@ -163,7 +163,7 @@ def _series_of(keys: Iterable[_Key]) -> dict[_Key, int]:
 
 def _charge(moved: Mapping[_Key, Sequence[int]]) -> None:
     """What clients have used of their data limits, by e-mail: an e-mail that several have counts for each of them."""
-    used = [
+    used: list[dict[str, int | str]] = [
         {"used": min(up + down, MOST), "email": name, "instance": instance_id}
         for (instance_id, kind, name), (up, down, _) in sorted(moved.items()) if kind == "user" and up + down]
     if not used:

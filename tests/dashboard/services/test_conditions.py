@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from dashboard.choices import ConditionKind, Standing
 from dashboard.models import Certificate, Condition, Credential, Inbound, Instance, Node, NodeEvent
-from dashboard.services.conditions import look
+from dashboard.services.conditions import Changed, look
+from dashboard.services.events import _prune
 from dashboard.services.importing import import_new
 from dashboard.services.instances import change_instance
 from dashboard.services.publishing import publish
@@ -82,6 +83,22 @@ def test_a_tunnel_goes_down_and_comes_back(node: Node, portal: Instance, now: da
     [over] = look(now).over
     assert over.pk == opened.pk
     assert standing() == []
+
+
+def test_what_is_wrong_for_longer_than_events_are_kept_is_not_over(node: Node, portal: Instance, now: datetime) -> None:
+    far = published(node, BRIDGE, "far")
+    tell(node, Kind.TUNNEL_DOWN, now - timedelta(minutes=3), portal, "home", "gone")
+    tell(node, Kind.CRASH_LOOP, now - timedelta(minutes=2), far, "", "exit code 1")
+    assert len(look(now).opened) == 2
+    for _ in range(3):
+        tell(node, Kind.REFUSED, now, portal, "carriers", "a stranger")
+    _prune(NodeEvent.objects.filter(node=node), 2)
+    assert not NodeEvent.objects.filter(kind__in=[Kind.TUNNEL_DOWN.value, Kind.CRASH_LOOP.value]).exists()
+    assert look(now) == Changed([], [])
+    tell(node, Kind.TUNNEL_UP, now, portal, "home")
+    tell(node, Kind.WORKER_STARTED, now, far)
+    assert len(look(now).over) == 2
+    assert look(now) == Changed([], [])
 
 
 def test_a_tunnel_of_ours_at_both_ends_counts_once(node: Node, portal: Instance, now: datetime) -> None:
