@@ -34,8 +34,11 @@ class Browser(ABC):
 
     async def tell(self, version: int, text: str) -> None:
         """State, which is to be acknowledged."""
-        self.awaited, self.is_waiting, self._told_at = version, True, time.monotonic()
+        self.told(version)
         await self.send(text)
+
+    def told(self, version: int) -> None:
+        self.awaited, self.is_waiting, self._told_at = version, True, time.monotonic()
 
     @abstractmethod
     async def send(self, text: str) -> None: ...

@@ -68,7 +68,7 @@ class _Stream(Browser):
         self.has_ended = False
 
     async def tell(self, version: int, text: str) -> None:
-        self.awaited, self.is_waiting = version, True
+        self.told(version)
         self._put(text, version)
 
     async def send(self, text: str) -> None:

@@ -91,7 +91,8 @@ def _nodes(nodes: Iterable[Node]) -> Iterator[Found]:
 def _crash_loops() -> Iterator[Found]:
     told = _newest(Kind.CRASH_LOOP, Kind.WORKER_STARTED, Kind.APPLIED)
     # Events are kept for some weeks, and fewer of a node that has many: that one went does not mean that its loop is over.
-    for pk in Instance.objects.filter(enabled=True).exclude(pk__in=[row.instance_id for row in told]).values_list("pk", flat=True):
+    silent = Instance.objects.filter(enabled=True).exclude(pk__in=[row.instance_id for row in told])
+    for pk in silent.values_list("pk", flat=True):
         yield Found(f"loop:{pk}", ConditionKind.CRASH_LOOP, is_known=False)
     for row in told:
         instance = row.instance

@@ -201,9 +201,10 @@ def _post(receiver: Receiver, notices: Sequence[Notice], now: datetime, *, is_te
 def _mail(receiver: Receiver, notices: Sequence[Notice]) -> None:
     if not settings.EMAIL_IS_SET:
         raise NotSent("no mail server is set: EMAIL_URL")
-    lines = [_sentence(one) for one in notices]
+    # A part of each is what a node said: a line break in it would be refused as a header, with all that is told beside it.
+    lines = [" ".join(_sentence(one).split()) for one in notices]
     subject = f"xrev: {lines[0]}" if len(lines) == 1 else f"xrev: {lines[0]}, and {len(lines) - 1} more"
-    message = EmailMessage(subject.replace("\n", " ")[:200], "\n".join(lines) + "\n", to=receiver.address.split())
+    message = EmailMessage(subject[:200], "\n".join(lines) + "\n", to=receiver.address.split())
     try:
         message.send()
     except OSError as error:        # SMTP's errors are OSErrors

@@ -101,12 +101,16 @@ class Keeper:
         while not self._stopping.is_set():
             if self.part.before is not None:
                 await self.part.before()
+            if self._stopping.is_set():
+                return
             begin = time.monotonic()
             try:
                 await self._start()
             except OSError as error:
                 _log.error("%s cannot be started: %s", self.part.name, error)
             else:
+                if self._stopping.is_set():     # `stop` found nothing to end yet
+                    await self.stop()
                 how = await self._end()
                 if self._stopping.is_set():
                     return
@@ -154,7 +158,11 @@ class Keeper:
         except TimeoutError:
             _log.warning("%s did not stop within %g s and is killed", self.part.name, self.part.stop_s)
             self.kill()
-            await asyncio.wait_for(running.ended.wait(), KILL_S)
+            try:
+                await asyncio.wait_for(running.ended.wait(), KILL_S)
+            except TimeoutError:        # the system holds it, a disk that does not answer, say; the other parts are stopped still
+                _log.error("%s, process %s, cannot be killed", self.part.name, self.pid)
+                running.ended.set()
 
     def signal(self, number: int) -> None:
         if self._transport is not None and self._running is not None and not self._running.ended.is_set():

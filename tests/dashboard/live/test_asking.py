@@ -14,12 +14,13 @@ from rest_framework.test import APIClient
 
 from dashboard import metrics
 from dashboard.live import replies, rights, sse
+from dashboard.live.hub import hub
 from dashboard.live.tree import MAX_GAUGED_TUNNELS
 from dashboard.models import AuditEntry, Instance, Node
 from dashboard.services.asking import NotConnected, NotDone, ask, what_stops
 from dashboard.services.errors import ServiceError
 from dashboard.services.tokens import create_token, revoke_token
-from tests.dashboard.live.conftest import Agent, World, db, eventually_in_db
+from tests.dashboard.live.conftest import Agent, World, db, eventually, eventually_in_db
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,6 +174,11 @@ async def test_server_sent_events(world: World) -> None:
         text = await asyncio.wait_for(anext(stream), 5)
         if '"sessions":2' in text:
             break
+    # It has not gone on since, so it has not acknowledged that yet; what happens in that moment is told all the same.
+    await agent.say({"type": "events", "events": [{"kind": "stalled", "at": 1, "instance": instance.pk}]})
+    await eventually(lambda: hub()._events[-1]["kind"] == "stalled")
+    while '"kind":"stalled"' not in text:
+        text = await asyncio.wait_for(anext(stream), 5)
     await db(revoke_token, token, by=None)
     async with asyncio.timeout(8):
         async for _ in stream:

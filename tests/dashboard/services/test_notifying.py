@@ -212,6 +212,18 @@ def test_people_get_mail(now: datetime, settings: Any) -> None:
     assert message.subject == f"xrev: tunnel:1:home is down (since {now - timedelta(seconds=60):%Y-%m-%d %H:%M} UTC), and 1 more"
 
 
+def test_a_line_break_that_a_node_said_holds_no_mail_up(now: datetime, settings: Any) -> None:
+    settings.EMAIL_IS_SET = True
+    save_receiver(None, by=None, name="us", kind="email", address="ann@example.net")
+    wrong(now, 60, "home\r\nBcc: eve@example.net\n\n")
+    wrong(now, 60, "tunnel:2:cam")
+    assert run(now) == 2
+    [message] = mail.outbox
+    assert message.subject.startswith("xrev: home Bcc: eve@example.net is down (since ")
+    assert message.body.count("\n") == 2
+    assert message.recipients() == ["ann@example.net"]
+
+
 def test_a_mail_server_that_refuses(now: datetime, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.EMAIL_IS_SET = True
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

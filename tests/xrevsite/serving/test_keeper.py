@@ -94,6 +94,34 @@ async def test_a_restart_that_is_asked_for_does_not_wait(log: Path) -> None:
     await task
 
 
+async def test_one_that_is_stopped_before_it_was_started_is_not_started(log: Path) -> None:
+    may_begin = asyncio.Event()
+
+    async def wait() -> None:
+        await may_begin.wait()
+
+    kept = keeper(log, "import time; time.sleep(60)", before=wait)
+    task = tasks.spawn("keep", kept.run())
+    await asyncio.sleep(0)
+    await kept.stop()
+    may_begin.set()
+    await asyncio.wait_for(task, 5)
+    assert kept.starts == 0
+
+
+async def test_one_that_is_stopped_while_it_is_started_ends(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = keeper(log, "import time; time.sleep(60)")
+    start = kept._start
+
+    async def stopped_meanwhile() -> None:
+        await kept.stop()
+        await start()
+
+    monkeypatch.setattr(kept, "_start", stopped_meanwhile)
+    await asyncio.wait_for(tasks.spawn("keep", kept.run()), 5)
+    assert (kept.starts, kept.pid) == (1, None)
+
+
 async def test_a_program_that_is_not_there_is_tried_again(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = Output(as_json=False, fd=os.open(log, os.O_WRONLY))
     kept = Keeper(Part("child", ["/nowhere/program"]), output)
