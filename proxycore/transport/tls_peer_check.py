@@ -25,6 +25,9 @@ from proxycore.transport.tls_certificates import fits
 MAX_CHAIN = 16
 """Certificates of one peer that are looked at."""
 
+_UNREADABLE = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What the library raises for certificates that are none; OpenSSL takes some of them."""
+
 _NOT_PINNED = "the server's certificate is not the pinned one"
 
 
@@ -73,7 +76,7 @@ def is_for(certificate: bytes, name: str) -> bool:
     try:
         alternatives = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(
             x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (*_UNREADABLE, x509.ExtensionNotFound):
         return False
     try:
         return ip_address(name) in alternatives.get_values_for_type(x509.IPAddress)
@@ -91,7 +94,7 @@ def vouches_for(authority: bytes, chain: Sequence[bytes], name: str, now: dateti
             .extension_policies(ca_policy=_authorities(), ee_policy=_servers())
             .build_server_verifier(_subject(name)))
         verifier.verify(leaf, others)
-    except (ValueError, VerificationError):
+    except (*_UNREADABLE, VerificationError):
         return False
     return True
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from proxycore.errors import AuthError, ConfigError, PeerError
 from proxycore.net.wheel import Wheel
 from proxycore.transport.tls import TlsClient, TlsServer
+from proxycore.transport.tls_peer_check import PeerCheck
 from proxycore.transport.tls_settings import TlsSettings
 from proxycore.transport.tls_stream import TlsFace
 from tests.proxycore.transport.joined import Joined
@@ -105,6 +108,15 @@ def test_a_certificate_that_is_no_authoritys_cannot_vouch_even_if_it_is_pinned()
     forged = replace(pair(NAME), certificate=pair(NAME).certificate + middle.certificate)
     refused = joined(client(certificates=[], pinnedPeerCertSha256=middle.sha256), server(forged))
     assert isinstance(refused.near.error, AuthError)
+
+
+@pytest.mark.parametrize("pins", [[authority().sha256], []], ids=["by an authority", "by name"])
+def test_a_certificate_of_a_version_that_there_is_not_is_refused_like_any_other(pins: list[str]) -> None:
+    version = bytes.fromhex("a003020102")
+    shown = ssl.PEM_cert_to_DER_cert(pair(NAME).certificate).replace(version, version[:-1] + b"\x07")
+    check = PeerCheck([bytes.fromhex(pin) for pin in pins], [NAME])
+    with pytest.raises(AuthError):
+        check.check([shown, ssl.PEM_cert_to_DER_cert(authority().pem)], NAME, datetime.datetime.now(datetime.UTC))
 
 
 def test_another_name_than_the_one_that_was_asked_for_may_be_verified() -> None:
