@@ -92,6 +92,7 @@ class Worker:
         self._loaded: LoadedDocument | None = None      # with the credentials that are out by now
         self._name = self._sha256 = ""
         self._limits = Limits((), 0.0, lambda _email: 0)
+        self._unstopped: list[tuple[Limit, Reason]] | None = None       # told when it could be done; None: it is
         self._orders: deque[tuple[Run | SetLimits, AgentConnection]] = deque()     # in their order
         self._is_reading = False
         self._applied = 0                   # documents that were read
@@ -232,7 +233,7 @@ class Worker:
             problems = [complaint(loaded.problem_at(error.path, error.reason))]
             return self._refused(message, problems, EXIT_NOT_STARTED if is_first else None)
         self._log_to(loaded, beside)
-        self._loaded, self._limits = loaded, limits
+        self._loaded, self._limits, self._unstopped = loaded, limits, None
         self._name, self._sha256 = message.name, hashlib.sha256(message.document.encode("utf-8", "surrogatepass")).hexdigest()
         for line in changes:
             _log.info("%s", line)
@@ -288,10 +289,10 @@ class Worker:
         return 0 if user is None else user.uplink + user.downlink
 
     def _set_limits(self, limits: list[Limit]) -> None:
-        if self._instance is None:
+        if self._instance is None or self._is_stopping:
             return
         self._instance.ground.stats.settle()
-        before = {limit.path for limit, _ in self._limits.out}
+        before = {limit.path for limit, _ in self._limits.out} - {limit.path for limit, _ in self._unstopped or ()}
         self._limits = Limits(limits, self._now(), self._moved)
         self._apply_limits([one for one in self._limits.out if one[0].path not in before])
 
@@ -300,18 +301,22 @@ class Worker:
         if self._limits.count_bytes:
             self._instance.ground.stats.settle()
         stopped = self._limits.look(self._now(), self._moved)
-        if stopped:
-            self._apply_limits(stopped)
+        if stopped or self._unstopped is not None:
+            self._apply_limits([*(self._unstopped or ()), *stopped])
 
     def _apply_limits(self, stopped: list[tuple[Limit, Reason]]) -> None:
-        """What runs is the document without the credentials that are out; `stopped` are those that were not before."""
+        """What runs is the document without the credentials that are out; `stopped` are those that were not before. What
+        is in the way (the folder of a log file is gone, say) may not be the next time: then it is tried again."""
         assert self._instance is not None
         assert self._loaded is not None
         try:
             self._instance.apply(self._limits.without_those_out(self._loaded))
         except ConfigError as error:
-            _log.error("credentials could not be stopped: %s", error)
+            if self._unstopped is None:
+                _log.error("credentials could not be stopped: %s", error)
+            self._unstopped = stopped
             return
+        self._unstopped = None
         tags = {inbound.path: inbound.tag for inbound in self._loaded.document.inbounds}
         for limit, reason in stopped:
             inbound = limit.path.partition(".")[0]
@@ -364,7 +369,7 @@ class Worker:
         self._tick_at = now + beat.until_next(time.time(), beat.WORKER_S)
         self._tick = self._loop.call_at(self._tick_at, self._on_tick)
         try:
-            if self._instance is not None:
+            if self._instance is not None and not self._is_stopping:
                 self._look_at_limits()
             self._send_state(lag_ms)
         except Exception:   # noqa: BLE001 - a bug of ours must not end the telling

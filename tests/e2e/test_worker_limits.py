@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,22 @@ def test_a_credential_that_is_used_up_is_stopped_while_it_runs(served: Served) -
     assert served.agent.await_event("credential_stopped").reason == "used_up"
     assert not is_served(served.goes)
     assert is_served(served.stays)
+
+
+def test_what_keeps_a_credential_from_being_stopped_does_so_no_longer_than_it_is_there(served: Served, tmp_path: Path) -> None:
+    folder, aside = tmp_path / "logs", tmp_path / "aside"
+    folder.mkdir()
+    document = served.document | {"log": {"access": str(folder / "access.log")}}
+    assert served.agent.run(document).problems == []
+    with ask(served.goes, b"ECHO\nx") as goes:
+        assert read_exactly(goes, 1) == b"x"
+        folder.rename(aside)
+        served.agent.limit(limit(expires_at=time.time() + 0.1))
+        served.agent.await_("it says so", lambda: [line for line in served.agent.lines if "could not be stopped" in line[2]])
+        aside.rename(folder)
+        assert seconds_until_over(goes) < STOPS_WITHIN_S
+    assert served.agent.await_event("credential_stopped").reason == "expired"
+    assert not is_served(served.goes)
 
 
 def test_a_new_document_keeps_out_who_is_out(served: Served) -> None:
