@@ -118,9 +118,9 @@ class Outbox:
             self._changes.told(now)
             if (state := self._next_state()) is not None:
                 yield self._said(state)
-            for instance, lines in self._log_lines.items():
+            watched, self._log_lines = self._log_lines, {}      # more may come while these are sent
+            for instance, lines in watched.items():
                 yield self._said(LogLines(instance=instance, lines=list(lines)))
-            self._log_lines.clear()
         yield from map(self._said, self._next_traffic(now))
         if now >= self._said_at + PING_EVERY_S:
             yield self._said(Ping(at=time.time()))

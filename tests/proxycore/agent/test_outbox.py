@@ -209,3 +209,18 @@ def test_it_says_when_to_ask_again(node: Node) -> None:
     assert not node.outbox.woken.is_set()
     node.outbox.happened(event(1))
     assert node.outbox.woken.is_set()
+
+
+def test_lines_that_come_while_others_are_sent_are_sent_the_next_time() -> None:
+    node = Node()
+    node.outbox.connected()
+    node.outbox.logged(1, [(1.0, "info", "a")])
+    sent: list[Any] = []
+    for one in node.outbox.next():
+        if one.type == "log":      # the socket is full, and workers go on meanwhile
+            node.outbox.logged(1, [(2.0, "info", "b")])
+            node.outbox.logged(2, [(2.0, "info", "c")])
+        sent.append(one)
+    node.now += STATE_EVERY_S
+    told = [(one.instance, line[2]) for one in [*sent, *node.sent()] if one.type == "log" for line in one.lines]
+    assert told == [(1, "a"), (1, "b"), (2, "c")]
