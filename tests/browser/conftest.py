@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -107,11 +107,12 @@ def new_panel(tmp_path: Path) -> Iterator[Panel]:
         yield panel
 
 
-@pytest.fixture
-def panel(new_panel: Panel) -> Panel:
-    """With Ada, who administers it, Olaf, who operates, and Vera, who looks."""
-    new_panel.add_people()
-    return new_panel
+@pytest.fixture(scope="session")
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+    """With Ada, who administers it, Olaf, who operates, and Vera, who looks. What a test makes in it has a name of its own."""
+    with running_panel(tmp_path_factory.mktemp("panel")) as panel:
+        panel.add_people()
+        yield panel
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +146,18 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     assert errors == []
 
 
+_cookies: dict[tuple[str, str], Any] = {}
+
+
 def log_in(page: Page, panel: Panel, name: str, password: str = PASSWORD) -> None:
-    page.goto(f"{panel.url}/admin/login/?next=/admin/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", password)
-    page.click("#login-form button[type=submit]")
-    page.wait_for_url(f"{panel.url}/admin/")
+    """By the form the first time; later tabs of the same person have the session that this gave."""
+    if known := _cookies.get((panel.url, name)):
+        page.context.add_cookies(known)
+        page.goto(f"{panel.url}/admin/")
+    else:
+        page.goto(f"{panel.url}/admin/login/?next=/admin/")
+        page.fill("#id_username", name)
+        page.fill("#id_password", password)
+        page.click("#login-form button[type=submit]")
+        page.wait_for_url(f"{panel.url}/admin/")
+        _cookies[panel.url, name] = page.context.cookies(panel.url)

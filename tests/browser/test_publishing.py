@@ -31,30 +31,30 @@ def give(panel: Panel, port: int) -> None:
     """What the instance holds from now on, not published."""
     document = json.loads(json.dumps(EDGE))
     document["inbounds"][0]["port"] = port
-    panel.manage("xray_import", "-", "--name", "edge", given=json.dumps(document))
+    panel.manage("xray_import", "-", "--name", "gate", given=json.dumps(document))
 
 
 def test_two_people_publish_one_goes_back(page: Page, other_page: Page, panel: Panel) -> None:
     give(panel, 8443)
     log_in(page, panel, "olaf")
-    page.click("a:has-text('edge') >> nth=0")
-    expect(page.locator(".x-bar")).to_contain_text("edge was never published")
+    page.click("a:has-text('gate') >> nth=0")
+    expect(page.locator(".x-bar")).to_contain_text("gate was never published")
     page.click("text=Review & publish")
     page.fill("#id_comment", "the start")
     page.click("text=Publish as revision 1")
-    expect(page.locator("body")).to_contain_text("edge is published as revision 1")
+    expect(page.locator("body")).to_contain_text("gate is published as revision 1")
     expect(page.locator(".x-bar")).to_have_count(0)
 
     give(panel, 9443)
     page.reload()
-    expect(page.locator(".x-bar")).to_contain_text("1 change of edge not published")
+    expect(page.locator(".x-bar")).to_contain_text("1 change of gate not published")
     page.click("text=Review & publish")
     expect(page.locator(".x-list")).to_contain_text("port of inbound web 8443 -> 9443")
 
     log_in(other_page, panel, "ada")
     other_page.goto(page.url)
     other_page.click("text=Publish as revision 2")
-    expect(other_page.locator("body")).to_contain_text("edge is published as revision 2")
+    expect(other_page.locator("body")).to_contain_text("gate is published as revision 2")
     give(panel, 9444)
     page.click("text=Publish as revision 2")
     expect(page.locator("[role=alert]")).to_contain_text("Somebody else published meanwhile. ada made revision 2")
@@ -62,7 +62,7 @@ def test_two_people_publish_one_goes_back(page: Page, other_page: Page, panel: P
     expect(page.locator("section[aria-labelledby=yours]")).to_contain_text("port of inbound web 9443 -> 9444")
     page.click("text=Review it again")
     page.click("text=Publish as revision 3")
-    expect(page.locator("body")).to_contain_text("edge is published as revision 3")
+    expect(page.locator("body")).to_contain_text("gate is published as revision 3")
 
     page.click(".x-tabs a:has-text('Revisions')")
     expect(page.locator(".x-table tbody tr")).to_have_count(3)
@@ -75,7 +75,7 @@ def test_two_people_publish_one_goes_back(page: Page, other_page: Page, panel: P
     page.click("text=Roll back to it")
     expect(page.locator(".x-list")).to_contain_text("port of inbound web 9444 -> 9443")
     page.click("button:has-text('Roll back to revision 2')")
-    expect(page.locator("body")).to_contain_text("edge is back at revision 2, published as revision 4")
+    expect(page.locator("body")).to_contain_text("gate is back at revision 2, published as revision 4")
     page.click(".x-tabs a:has-text('Inbounds')")
     expect(page.locator(".x-table")).to_contain_text("9443")
 
@@ -84,5 +84,5 @@ def test_two_people_publish_one_goes_back(page: Page, other_page: Page, panel: P
     page.click(".x-bar >> text=Discard")
     expect(page.locator(".x-list")).to_contain_text("port of inbound web 1234 -> 9443")
     page.click("text=Discard 1 change")
-    expect(page.locator("body")).to_contain_text("edge is what revision 4 says again")
+    expect(page.locator("body")).to_contain_text("gate is what revision 4 says again")
     expect(page.locator(".x-bar")).to_have_count(0)

@@ -21,7 +21,9 @@ def fetched(curl: str, port: int, name: str) -> bytes:
     return subprocess.run([curl, "-sf", "--max-time", "5", address], capture_output=True, check=False).stdout
 
 
-def test_from_empty_to_a_request_through_the_tunnel(page: Page, panel: Panel, tmp_path: Path) -> None:
+def test_from_empty_to_a_request_through_the_tunnel(page: Page, new_panel: Panel, tmp_path: Path) -> None:
+    panel = new_panel
+    panel.add_people()
     v2ray, curl = require_program("v2ray"), require_program("curl")
     public, carrier, service = free_port(), free_port(), free_port()
     served = tmp_path / "served"

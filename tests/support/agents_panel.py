@@ -77,6 +77,7 @@ class Panel:
         self.traffic: list[Any] = []
         self.tree: dict[str, Any] = {}
         self.states = 0
+        self.after_state: Callable[[], object] = lambda: None       # asked once `tree` has what a message said
         self.full_states = 0
         self._tls = tls
         self._connections: set[ServerConnection] = set()
@@ -168,7 +169,7 @@ class Panel:
     async def _serve(self) -> None:
         server: Server = await serve(
             self._talk, sock=_listener(0), process_request=self._look, max_size=MAX_MESSAGE_BYTES, compression=None,
-            ping_interval=None, close_timeout=1)
+            max_queue=1, ping_interval=None, close_timeout=1)
         self._inner_port = next(iter(server.sockets)).getsockname()[1]
         front = await asyncio.start_server(self._accept, sock=_listener(self.port), ssl=self._tls)
         self.port = front.sockets[0].getsockname()[1]
@@ -259,6 +260,7 @@ class Panel:
                         self.full_states += 1
                         self.tree = {}
                     merge(self.tree, message.patch)
+                    self.after_state()
                 case "events":
                     if (boot, message.seq) not in self.told_events:
                         self.events += message.events

@@ -71,8 +71,10 @@ def test_odd_json_of_an_entry_gets_an_answer(as_olaf: Client, edge: Instance, ki
         {"do": "protocol", "mode": "form", "base": text, "protocol": "socks"},
         {"do": "save", "mode": "form", "base": text}, {"do": "save", "mode": "json", "text": text, "anyway": "1"},
     ):  # fmt: skip
-        assert as_olaf.post(address, {**page, **sent}).status_code in (200, 302, 400, 409), sent
-    all_pages_work(as_olaf, edge)
+        status = as_olaf.post(address, {**page, **sent}).status_code
+        assert status in (200, 302, 400, 409), sent
+        if status == 302:           # it was saved: nothing else is there to be shown otherwise
+            all_pages_work(as_olaf, edge)
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
@@ -83,8 +85,10 @@ def test_odd_documents_get_an_answer(as_olaf: Client, edge: Instance, text: str)
             sent = {"name": "n", "node": local_node().pk, "text": document, **confirm}
             assert as_olaf.post(reverse("admin:dashboard_import"), sent).status_code in (200, 400)
         sent = {"version": edge.version, "text": document}
-        assert as_olaf.post(reverse("admin:dashboard_instance_rest", args=[edge.pk]), sent).status_code in (302, 400)
-    all_pages_work(as_olaf, edge)
+        status = as_olaf.post(reverse("admin:dashboard_instance_rest", args=[edge.pk]), sent).status_code
+        assert status in (302, 400)
+        if status == 302:
+            all_pages_work(as_olaf, edge)
 
 
 @pytest.mark.parametrize("word", ["\x00", "x" * 5000, SUPERSCRIPT_TWO, "9" * 40, "-1", "%", "'"])
