@@ -20,7 +20,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -185,13 +185,22 @@ def _load(source: Path) -> None:
             if copy.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise BackupError("the database in the backup is damaged; nothing was changed")
         connections.close_all()
+        _end_log(place)
         _put_in_place(source, place)
-        for suffix in ("-wal", "-shm"):             # of the database that was there: they do not belong to this one
-            place.with_name(place.name + suffix).unlink(missing_ok=True)
         return
     connections.close_all()
     _postgres("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error",
               "--dbname", _postgres_database(), str(source))
+
+
+def _end_log(place: Path) -> None:
+    """What a panel that was killed left in the log beside SQLite's file goes into the file, which is kept; the log would be taken
+    for the new file's, so it is gone before that is there."""
+    if place.exists():
+        with closing(sqlite3.connect(place)) as old, suppress(sqlite3.DatabaseError):     # damaged: why it is replaced, maybe
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for suffix in ("-wal", "-shm"):
+        place.with_name(place.name + suffix).unlink(missing_ok=True)
 
 
 def _put_in_place(source: Path, place: Path) -> None:

@@ -102,6 +102,24 @@ def test_what_is_there_is_replaced_only_when_that_is_said_and_kept_beside(panel:
     assert (var / "xrev.sqlite3.before-restore").exists()
 
 
+def test_what_a_killed_panel_left_in_the_log_is_kept_and_not_taken_for_the_backups(
+        panel: Path, backup: Path, tmp_path: Path) -> None:
+    running, var = tmp_path / "running", tmp_path / "var"
+    shutil.copytree(panel, running)
+    with closing(sqlite3.connect(running / "xrev.sqlite3", isolation_level=None)) as database:
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        database.execute("UPDATE auth_user SET username = 'last'")
+        shutil.copytree(running, var)           # as it lies there when the panel is killed
+    assert (var / "xrev.sqlite3-wal").stat().st_size
+    done = manage(var, "restore", "--replace", str(backup))
+    assert done.returncode == 0, done.stderr
+    assert content(var) == content(panel)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    shutil.copy(var / "xrev.sqlite3.before-restore", kept / "xrev.sqlite3")
+    assert "last" in content(kept)
+
+
 def test_not_while_the_panel_runs(panel: Path, backup: Path) -> None:
     held = lock.hold(panel / "serve", lock.RUNNING, is_shared=True)
     done = manage(panel, "restore", "--replace", str(backup))
