@@ -10,14 +10,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from dashboard.api.base import ApiView
-from dashboard.api.permissions import OfToken
+from dashboard.api.base import ApiView, is_limited
+from dashboard.api.permissions import OfToken, may
 from dashboard.models import Instance
+from dashboard.services.asking import is_for_publishers
 from dashboard.services.diagnosing import MAX_TARGET_CHARS, diagnose
+from proxycore.messages import questions
 
 
 class DiagnoseSerializer(serializers.Serializer):
-    """`target`: host:port that is to be reached from the bridge; empty: what the tunnel leads to, where that is known."""
+    """`target`: host:port that is to be reached from the bridge, for who may publish; empty: what the tunnel leads to, where
+    that is known."""
 
     instance = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
     tunnel = serializers.CharField(max_length=255, help_text="tag of its portal or bridge in this instance")
@@ -52,5 +55,10 @@ class DiagnoseView(OfToken, ApiView):
         asked = DiagnoseSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         given: dict[str, Any] = asked.validated_data
-        instance = get_object_or_404(self.limited(Instance.objects.all(), request, "pk"), pk=given["instance"])
-        return Response({"steps": diagnose(instance, given["tunnel"], by=request.user, target=given["target"])})
+        arguments = {"target": given["target"]}
+        if is_for_publishers(questions.DIAGNOSE, arguments) and not may(request, "dashboard.publish_instance"):
+            self.permission_denied(request)
+        instances = self.limited(Instance.objects.all(), request, "pk")
+        instance = get_object_or_404(instances, pk=given["instance"])
+        only = frozenset(instances.values_list("pk", flat=True)) if is_limited(request) else None
+        return Response({"steps": diagnose(instance, given["tunnel"], by=request.user, only=only, **arguments)})

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from dashboard.api.base import ApiView
 from dashboard.api.permissions import OfToken, may
 from dashboard.models import Instance, InstanceRun
-from dashboard.services.asking import LOOKS, ORDERS, ask, is_order
+from dashboard.services.asking import LOOKS, ORDERS, ask, is_for_publishers
 from dashboard.services.running import confirm, run_of
 
 PUBLISH = "dashboard.publish_instance"
@@ -88,9 +88,10 @@ class RunningViewSet(OfToken, ApiView, viewsets.GenericViewSet):
         asked = AskSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         what: str = asked.validated_data["what"]
-        if is_order(what) and not may(request, PUBLISH):
+        arguments: dict[str, Any] = asked.validated_data["arguments"]
+        if is_for_publishers(what, arguments) and not may(request, PUBLISH):
             self.permission_denied(request)
-        answer: dict[str, Any] = ask(instance, what, asked.validated_data["arguments"], by=request.user)
+        answer: dict[str, Any] = ask(instance, what, arguments, by=request.user)
         return Response(answer)
 
     @extend_schema(request=ConfirmSerializer, responses={200: ConfirmedSerializer})

@@ -37,8 +37,10 @@ class NotDone(ServiceError):
     """The node answered that it cannot."""
 
 
-def is_order(what: str) -> bool:
-    return what in ORDERS
+def is_for_publishers(what: str, arguments: Mapping[str, Any]) -> bool:
+    """What changes something; and a diagnosis of a target that is named: who only looks is not to try the addresses of the
+    far side's network one by one."""
+    return what in ORDERS or (what == questions.DIAGNOSE and bool(arguments.get("target")))
 
 
 def ask(

@@ -5,8 +5,8 @@ Each end that is ours is asked (proxycore/diagnosis); of one that is not, the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from dashboard.choices import Standing
@@ -53,9 +53,16 @@ class _Ends:
         self.lines.append(line)
 
 
-def diagnose(instance: Instance, tag: str, *, by: Actor, target: str = "") -> list[Line]:
-    """Of the tunnel whose portal or bridge in `instance` has this tag. Raises ServiceError: there is none."""
+def diagnose(
+    instance: Instance, tag: str, *, by: Actor, target: str = "", only: Collection[int] | None = None
+) -> list[Line]:
+    """Of the tunnel whose portal or bridge in `instance` has this tag. `only`: other instances are neither asked nor named.
+
+    Raises ServiceError: there is none.
+    """
     lane = _find(instance, tag)
+    if only is not None:
+        lane = _part_of(lane, only)
     ends = _Ends(lane)
     may_ask: dict[int, bool] = {}
     for place in _places(lane):
@@ -88,6 +95,14 @@ def _find(instance: Instance, tag: str) -> Lane:
         if any(far.place.pk == instance.pk and tag in (far.end.tag, far.end.key) for far in lane.bridges):
             return lane
     raise ServiceError(f"{instance} has no tunnel {tag!r}", "tunnel")
+
+
+def _part_of(lane: Lane, only: Collection[int]) -> Lane:
+    bridges = [far for far in lane.bridges if far.place.pk in only]
+    if len(bridges) == len(lane.bridges) and lane.place.pk in only:
+        return lane
+    portal = lane.portal if lane.place.pk in only else None
+    return replace(lane, portal=portal, bridges=bridges, service=None, service_name="")
 
 
 def _places(lane: Lane) -> Iterator[Place]:

@@ -135,16 +135,18 @@ async def test_what_is_cut_is_known(world: World) -> None:
     assert await db(what_stops, await db(Node.objects.get)) == {"workers": 1, "tunnels": 2, "sessions": 5}
 
 
-@pytest.mark.parametrize(("scope", "what", "status"), [
-    ("read", "sessions", 200), ("read", "close", 403), ("operate", "close", 200), ("operate", "nonsense", 400)])
-async def test_by_rest_looks_and_orders_have_rights_of_their_own(world: World, scope: str, what: str, status: int) -> None:
+@pytest.mark.parametrize(("scope", "what", "more", "status"), [
+    ("read", "sessions", {}, 200), ("read", "close", {}, 403), ("operate", "close", {}, 200), ("operate", "nonsense", {}, 400),
+    ("read", "diagnose", {}, 200), ("read", "diagnose", {"target": "10.0.0.1:22"}, 403)])
+async def test_by_rest_looks_and_orders_have_rights_of_their_own(
+        world: World, scope: str, what: str, more: dict[str, str], status: int) -> None:
     instance, agent = await _node(world)
 
     def post() -> int:
         ada = User.objects.create_superuser("ada")
         client = APIClient()
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {create_token(ada, by=ada, name='t', scope=scope)[1]}")
-        body = {"what": what, "arguments": {"ids": ["1/1/1"]}}
+        body = {"what": what, "arguments": {"ids": ["1/1/1"], **more}}
         answer = client.post(f"/api/v1/instances/{instance.pk}/ask/", body, format="json")
         return int(answer.status_code)
 

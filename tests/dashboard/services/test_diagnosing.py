@@ -18,6 +18,7 @@ from dashboard.services.errors import ServiceError
 from dashboard.services.importing import import_new
 from dashboard.services.instances import change_instance, create_instance
 from dashboard.services.publishing import publish
+from dashboard.services.tokens import create_token
 from tests.dashboard.services.test_conditions import BRIDGE, ID, PORTAL
 
 OTHER_ID = "27848739-7e62-4138-9fd3-098a63964b6b"
@@ -131,3 +132,20 @@ def test_the_api_says_the_same(portal: Instance, ada: Any) -> None:
         refused = api.post("/api/v1/tunnels/diagnose/", {"instance": portal.pk, "tunnel": "home", **wrong}, format="json")
         assert refused.status_code in (400, 409, 422), refused.content
         assert next(iter(wrong)) in refused.content.decode()
+
+
+def test_a_token_for_some_instances_hears_of_their_ends_only(portal: Instance, node: Node, ada: Any) -> None:
+    far = published(node, json.loads(json.dumps(BRIDGE).replace(ID, OTHER_ID)), "far")
+    Service.objects.create(
+        name="home", instance=portal, far_instance=far, core="xrev", target_host="127.0.0.1", target_port=80, public_port=8080,
+        portal_host="127.0.0.1", carrier="vless", carrier_port=8081)
+    assert {line["name"] for line in diagnose(far, "b", by=None)} == {"node", "credential"}
+    for mine, tunnel in ((portal, "home"), (far, "b")):
+        _, text = create_token(ada, by=ada, name="t", instances=[mine])
+        api = APIClient()
+        api.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+        body = {"instance": mine.pk, "tunnel": tunnel}
+        answer = api.post("/api/v1/tunnels/diagnose/", body, format="json")
+        assert {step["name"] for step in answer.json()["steps"]} <= {"node", "pair"}
+        refused = api.post("/api/v1/tunnels/diagnose/", {**body, "target": "10.0.0.1:22"}, format="json")
+        assert refused.status_code == 403
