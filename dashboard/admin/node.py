@@ -70,7 +70,10 @@ class NodeAdmin(ModelAdmin):
         return str(node.instance_count)
 
     def save_model(self, request: HttpRequest, obj: Node, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        if change:      # what its connection writes, and whether it is let in, is not this form's
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+        else:
+            obj.save()
         record(request.user, Verb.CHANGED if change else Verb.CREATED, obj, note=", ".join(form.changed_data))
 
     def delete_model(self, request: HttpRequest, obj: Node) -> None:

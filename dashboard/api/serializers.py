@@ -63,6 +63,13 @@ class NodeSerializer(serializers.ModelSerializer):
         fields = ("id", "name", "address", "is_local", "note", *SAID_BY_AGENTS, "created_at", "updated_at")
         read_only_fields = ("is_local", *SAID_BY_AGENTS)
 
+    def update(self, instance: Node, validated_data: dict[str, Any]) -> Node:
+        """What its connection writes, and whether it is let in, may have changed since it was read: that is left alone."""
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=[*validated_data, "updated_at"])
+        return instance
+
 
 class InstanceSerializer(serializers.ModelSerializer):
     """`published_number`: of the newest revision, null if there is none.

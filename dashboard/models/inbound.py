@@ -64,6 +64,8 @@ class Credential(models.Model):
     used_bytes = models.PositiveBigIntegerField(default=0, help_text="both ways, since the period began")
     reset_period = models.CharField(max_length=16, choices=ResetPeriod, default=ResetPeriod.NEVER)
     period_began_at = models.DateTimeField(null=True, blank=True)
+    period_day = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="of the month, on which monthly periods begin; 0: that of period_began_at")
     note = models.TextField(blank=True, default="")
     body = EncryptedTextField(column="credential.body", default="{}")
     comments = EncryptedTextField(column="credential.comments", blank=True, default="")

@@ -88,6 +88,7 @@ def change_client(
         row = _current(credential)
         whose = f"{row} of inbound {row.inbound}"
         changes: list[Change] = []
+        written: set[str] = set()
         if body is not None:
             before = Entry(row.entry, read_stored_comments(row.comments))
             after = Entry(restore(body, before.body), before.comments)
@@ -97,6 +98,7 @@ def change_client(
             _check_twice(row.inbound_id, after.body, fresh, row.pk)
             for name, value in fresh.items():
                 setattr(row, name, value)
+                written.add(name)
         for name, value in columns.items():
             old = getattr(row, name)
             if old == value:
@@ -105,12 +107,16 @@ def change_client(
             text = f"{name.replace('_', ' ')} of client {whose} {words}"
             changes.append(Change("changed", "client", whose, name, _shown(old), _shown(value), text))
             setattr(row, name, value)
+            written.add(name)
             if name == "reset_period":
                 row.period_began_at = timezone.now() if value != ResetPeriod.NEVER else None
+                row.period_day = 0
+                written |= {"period_began_at", "period_day"}
         if not changes:
             leave_version(instance)
             return row
-        row.save()
+        # Nodes report what it uses, and periods begin, all the while: what was read above may be old by now.
+        row.save(update_fields=[*written, "updated_at"])
         record(by, Verb.CHANGED, row, instance=instance, changes=changes)
         return row
 
@@ -157,7 +163,8 @@ def _reset(rows: list[Credential], instance: Instance, by: Actor) -> None:
                f"used data of client {row} of inbound {row.inbound} {row.used_bytes} bytes -> 0")
         for row in rows
     ]
-    Credential.objects.filter(pk__in=[row.pk for row in rows]).update(used_bytes=0, period_began_at=timezone.now())
+    Credential.objects.filter(pk__in=[row.pk for row in rows]).update(
+        used_bytes=0, period_began_at=timezone.now(), period_day=0)
     record(by, Verb.CHANGED, rows[0] if len(rows) == 1 else None, instance=instance, changes=changes, name=_together(rows))
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -67,6 +68,28 @@ def test_a_command_that_was_made_is_revoked(as_ada: Client) -> None:
     token.refresh_from_db()
     assert token.standing == "revoked"
     assert as_ada.post(JOIN, {"revoke": "x"}).status_code == 404
+
+
+def test_a_node_that_is_revoked_while_it_is_renamed_stays_revoked(as_ada: Client, ada: User) -> None:
+    node = Node.objects.create(name="cellar", state=Standing.APPROVED)
+    api = APIClient()
+    api.force_authenticate(ada)
+
+    def revoke(**_: object) -> None:
+        Node.objects.update(state=Standing.REVOKED)
+
+    for name in ("attic", "roof"):
+        Node.objects.update(state=Standing.APPROVED)
+        pre_save.connect(revoke, sender=Node)
+        try:
+            if name == "attic":
+                as_ada.post(reverse("admin:dashboard_node_change", args=[node.pk]), {"name": name, "address": "", "note": ""})
+            else:
+                api.patch(f"/api/v1/nodes/{node.pk}/", {"name": name}, format="json")
+        finally:
+            pre_save.disconnect(revoke, sender=Node)
+        node.refresh_from_db()
+        assert (node.name, node.state) == (name, Standing.REVOKED)
 
 
 def test_a_node_can_still_be_renamed(as_ada: Client) -> None:

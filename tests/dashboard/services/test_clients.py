@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from django.db.models.signals import pre_save
 
 from dashboard.choices import ResetPeriod, Verb
 from dashboard.engine.content import Kind
@@ -79,6 +81,22 @@ def test_a_client_is_added_changed_and_taken_away(web: Inbound) -> None:
     assert Credential.objects.get(pk=bob.pk).used_bytes == 0
     assert delete_clients([changed], by=None) == 1
     assert clients(web) == [{"id": ALICE, "email": "alice"}]
+
+
+def test_what_a_client_uses_while_it_is_changed_counts(web: Inbound) -> None:
+    bob = create_client(web, {"id": "bob-s-id", "email": "bob"}, by=None, reset_period=ResetPeriod.MONTHLY)
+    later = datetime(2031, 1, 1, tzinfo=UTC)
+
+    def report(**_: Any) -> None:
+        Credential.objects.filter(pk=bob.pk).update(used_bytes=7, period_began_at=later)
+
+    pre_save.connect(report, sender=Credential)
+    try:
+        change_client(bob, by=None, body={"id": "bob-s-id", "email": "bob", "level": 2}, note="x")
+    finally:
+        pre_save.disconnect(report, sender=Credential)
+    bob.refresh_from_db()
+    assert (bob.used_bytes, bob.period_began_at, bob.level, bob.note) == (7, later, 2, "x")
 
 
 def test_two_clients_of_an_inbound_do_not_share_an_id(web: Inbound) -> None:

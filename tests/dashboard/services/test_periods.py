@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard.models import Credential, Inbound
+from dashboard.services.clients import change_client
 from dashboard.services.instances import create_instance, local_node
 from dashboard.services.periods import begin_periods, period_at
 
@@ -41,3 +42,31 @@ def test_used_data_starts_from_zero_where_a_period_is_over() -> None:
     assert (over.used_bytes, over.period_began_at, over.is_usable) == (0, BEGAN + timedelta(days=2), True)
     assert (runs.used_bytes, never.used_bytes) == (9, 9)
     assert begin_periods(now) == []
+
+
+@pytest.mark.django_db
+def test_a_month_that_is_too_short_moves_no_later_period() -> None:
+    edge = create_instance(name="edge", node=local_node(), by=None)
+    inbound = Inbound.objects.create(instance=edge, tag="in", protocol="vless", port="1")
+    row = Credential.objects.create(inbound=inbound, email="a", reset_period="monthly", period_began_at=BEGAN)
+    began = []
+    for day in range(150):
+        begin_periods(BEGAN + timedelta(days=day, hours=1))
+        row.refresh_from_db()
+        began.append(f"{row.period_began_at:%m-%d}")
+    assert list(dict.fromkeys(began)) == ["01-31", "02-28", "03-31", "04-30", "05-31"]
+    change_client(row, by=None, reset_period="never")
+    change_client(row, by=None, reset_period="monthly")
+    row.refresh_from_db()
+    assert row.period_day == 0
+
+
+@pytest.mark.django_db
+def test_a_period_that_never_began_begins() -> None:
+    edge = create_instance(name="edge", node=local_node(), by=None)
+    inbound = Inbound.objects.create(instance=edge, tag="in", protocol="vless", port="1")
+    row = Credential.objects.create(inbound=inbound, email="a", reset_period="daily", used_bytes=9)
+    assert begin_periods(BEGAN) == []
+    assert begin_periods(BEGAN + timedelta(days=1)) == [edge.node_id]
+    row.refresh_from_db()
+    assert (row.used_bytes, row.period_began_at) == (0, BEGAN + timedelta(days=1))
