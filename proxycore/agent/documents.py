@@ -42,6 +42,7 @@ class Revision(Kept):
 class Trial(Kept):
     """How the newest revision is to prove itself. `tunnels`: [kind, tag] of those that were up before."""
 
+    is_begun: bool = True       # False: the worker was given the revision, and has not said that it runs
     since: float                # Unix seconds, when it was applied
     until: float
     needs_confirm: bool = False

@@ -100,12 +100,15 @@ class NodeInstance:
         hello = await self._supervisor.find()
         is_on_trial_later = is_paused and record.trial is not None       # when the node is resumed
         if record.pending is not None and not is_on_trial_later and not self._is_begun_with_pending(hello):
-            pending, record.pending = record.pending, None
-            if record.trial is not None:
-                record.trial = None
+            pending, trial = record.pending, record.trial
+            record.pending = record.trial = None
+            if trial is not None and trial.is_begun:
                 self._turn_back(pending, "its worker ended while the agent was away")
             self._save()
         if record.trial is not None:
+            if not record.trial.is_begun:           # the worker runs it, and the agent before this one did not hear that any more
+                record.trial.is_begun = True
+                self._save()
             self._judge = Judge(record.trial)
         elif record.pending is not None:            # it was applied, which could not be written any more
             record.good, record.pending = record.pending, None
@@ -125,7 +128,7 @@ class NodeInstance:
 
     def confirm(self, revision: int) -> None:
         trial, pending = self._record.trial, self._record.pending
-        if trial is None or pending is None or pending.revision != revision or trial.is_confirmed:
+        if trial is None or not trial.is_begun or pending is None or pending.revision != revision or trial.is_confirmed:
             return
         trial.is_confirmed = True
         self._save()
@@ -171,7 +174,7 @@ class NodeInstance:
             state.update(self._usage.read())
         if (current := self._shown) is not None:
             state["revision"] = current.revision
-        if record.trial is not None and record.pending is not None:
+        if record.trial is not None and record.trial.is_begun and record.pending is not None:
             state["pending"] = record.pending.revision
             state["confirm_until"] = record.trial.until
         if supervisor.last_exit:
@@ -300,29 +303,34 @@ class NodeInstance:
         is_return = record.good is not None and record.good.document_sha256 == revision.document_sha256
         before = self._up_before = tunnels_up(self._state)
         before.update(record.trial.tunnels if record.trial is not None else ())
-        previous_pending, previous_trial, previous_judge = record.pending, record.trial, self._judge
+        trial = self._trial_of(wanted, before) if not is_return else None
+        if not self._supervisor.is_alive:       # the node was paused: what it had is what stays if this cannot be run
+            self._begin_again()
+        previous = record.pending, record.trial, self._judge
         if not is_return:
             # Written before it is tried: an agent that is killed now finds out what it was doing.
-            record.pending, record.trial = revision, None
+            record.pending, record.trial = revision, trial
             self._save()
         self._judge = None
         try:
             done = await self._supervisor.apply(self._target(revision))
+        except asyncio.CancelledError:
+            if self._is_stopped and record.good is not None:        # it is tried when it is wanted again
+                record.pending, record.trial, self._judge = previous
+                self._save()
+            raise
         finally:
             self._up_before = None
         if done.problems and record.good is not None:
-            record.pending, record.trial, self._judge = previous_pending, previous_trial, previous_judge
+            record.pending, record.trial, self._judge = previous
             self._save()
             self._refuse(wanted, done.problems)
             return
         revision.has_run = not done.problems
-        is_trial = wanted.confirm_s > 0 and record.good is not None and record.good.has_run and not is_return
-        if is_trial:
+        if trial is not None:
             now = self._clock()
-            record.trial = Trial(
-                since=now, until=now + wanted.confirm_s, needs_confirm=wanted.needs_confirm,
-                tunnels=sorted(before))
-            self._judge = Judge(record.trial)
+            trial.is_begun, trial.since, trial.until, trial.tunnels = True, now, now + wanted.confirm_s, sorted(before)
+            self._judge = Judge(trial)
         else:
             record.good, record.pending, record.trial = revision, None, None
         record.turned_back = None
@@ -334,6 +342,24 @@ class NodeInstance:
         self._supervisor.complaint = None
         self._tell(Applied(instance=self.number, revision=revision.revision, changes=done.changes))
         self.happened(Kind.APPLIED, f"revision {revision.revision} runs")
+
+    def _trial_of(self, wanted: WantedInstance, before: set[Tunnel]) -> Trial | None:
+        """None: it is final at once."""
+        good = self._record.good
+        if wanted.confirm_s <= 0 or good is None or not good.has_run:
+            return None
+        now = self._clock()
+        return Trial(
+            is_begun=False, since=now, until=now + wanted.confirm_s, needs_confirm=wanted.needs_confirm, tunnels=sorted(before))
+
+    def _begin_again(self) -> None:
+        """Run what there was; if that is on trial, its time begins anew."""
+        current, trial = self._record.current, self._record.trial
+        if trial is not None:
+            now = self._clock()
+            trial.since, trial.until = now, now + trial.until - trial.since
+        if current is not None:
+            self._supervisor.begin(self._target(current))
 
     def _refuse(self, wanted: WantedInstance, problems: list[Complaint]) -> None:
         self._supervisor.complaint = problems[0]

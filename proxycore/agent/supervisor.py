@@ -220,8 +220,7 @@ class Supervisor:
     async def _stop_living(self) -> None:
         if self._life is not None:
             self._life.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._life
+            await asyncio.wait((self._life,))
             self._life = None
 
     # one process after the other
@@ -258,7 +257,7 @@ class Supervisor:
         process = self._process
         if process is None:
             self.phase = "backing_off"
-            self._complain(self.last_exit)
+            self._complain(self.last_exit, given)
             return False
         if done is not None and not done.problems:
             done = await self._follow(given, done)
@@ -279,7 +278,7 @@ class Supervisor:
                 self._tell(done)
             return is_refused
         if not self._is_ending:
-            self._died(begun)
+            self._died(begun, given)
         return False
 
     async def _bring_up(self) -> tuple[Target | None, Done | None]:
@@ -368,14 +367,14 @@ class Supervisor:
                     _log.error("a worker is not well, and is ended: %s", error)
                     process.signal(signal.SIGKILL)
 
-    def _died(self, begun: float) -> None:
+    def _died(self, begun: float, given: Target | None) -> None:
         now = self._clock()
         if now - begun >= STEADY_S:
             self._backoff.reset()
         self._deaths.append(now)
         is_loop = len(self._deaths) == LOOP_DEATHS and now - self._deaths[0] <= LOOP_S
         self.phase = "crash_loop" if is_loop else "backing_off"
-        self._complain(self.last_exit)
+        self._complain(self.last_exit, given)
         self._watcher.worker_died(self.last_exit)
         if is_loop:
             self._watcher.happened(
@@ -389,8 +388,9 @@ class Supervisor:
         self._answer.set_result(done)
         return True
 
-    def _complain(self, text: str) -> None:
-        self._tell(Done(id=0, problems=[Complaint(text=text[:MAX_COMPLAINT_CHARS])]))
+    def _complain(self, text: str, given: Target | None) -> None:
+        if given is self._target:           # else who waits does so for another, which has not been tried yet
+            self._tell(Done(id=0, problems=[Complaint(text=text[:MAX_COMPLAINT_CHARS])]))
 
     def _gone(self) -> None:
         """There is no process now."""

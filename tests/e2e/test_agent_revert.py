@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -112,6 +113,33 @@ def test_a_trial_goes_on_in_the_next_agent(panel: Panel, node: Node, running: in
     assert node.worker_pids == [running]
 
 
+def test_a_trial_begins_though_the_agent_ends_while_the_revision_is_applied(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
+    panel.want(wanted(1, 2, {**GOOD, "done_after_s": 3}, confirm_s=4, needs_confirm=True))
+    record = node.state_dir / "documents/1.json"
+    until("it is given to the worker", lambda: '"revision":2' in record.read_text(), 5)
+    assert "pending" not in panel.worker(1)
+    time.sleep(0.2)                     # the worker has it
+    node.kill()
+    panel.stop()
+    node.start()
+    until("it is taken back", lambda: "nobody confirmed it within 4 s" in node.process.log, 15)
+    assert node.worker_pids == [running]
+
+
+def test_a_revision_that_the_worker_never_got_is_no_trial_that_failed(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
+    os.kill(running, signal.SIGSTOP)
+    panel.want(wanted(1, 2, GOOD | {"new": 1}, confirm_s=60, needs_confirm=True))
+    record = node.state_dir / "documents/1.json"
+    until("it is given to the worker", lambda: '"revision":2' in record.read_text(), 5)
+    node.kill()
+    os.kill(running, signal.SIGKILL)
+    panel.said.clear()
+    panel.tree = {}
+    node.start()
+    assert panel.await_said("applied", lambda one: one.revision == 2).problems == []
+    assert not [one for one in panel.said if one.type == "reverted"]
+
+
 def test_a_worker_that_ends_on_trial_while_the_agent_is_away(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
     try_revision(panel, {**GOOD, "new": 1}, confirm_s=60, needs_confirm=True)
     node.kill()
@@ -144,6 +172,25 @@ def test_the_first_revision_is_not_on_trial(panel: Panel, node: Node) -> None:  
     node.start()
     node.await_running(1)
     assert "pending" not in panel.worker(1)
+
+
+@pytest.mark.parametrize("is_applying", [False, True], ids=["paused before", "paused meanwhile"])
+def test_what_is_published_around_a_pause_and_cannot_be_run_leaves_what_ran(
+    panel: Panel, node: Node, running: int, is_applying: bool  # noqa: F811
+) -> None:
+    refused = {"refuse": "the port is taken", "done_after_s": 5}
+    if is_applying:
+        panel.want(wanted(1, 2, refused))
+        until("it is given to the worker", lambda: '"revision":2' in (node.state_dir / "documents/1.json").read_text(), 5)
+    panel.close_code = Close.PAUSED
+    panel.close(Close.PAUSED)
+    until("its worker ends", lambda: not node.worker_pids, 20)
+    panel.tree = {}
+    panel.wanted = [wanted(1, 2, refused | {"done_after_s": 0})]
+    panel.close_code = None
+    assert panel.await_said("applied", lambda one: one.revision == 2).problems[0].text == "the port is taken"
+    node.await_running(1)
+    assert (panel.worker(1)["revision"], panel.worker(1)["wanted"]) == (1, 2)
 
 
 def test_a_pause_does_not_decide_a_trial(panel: Panel, node: Node, running: int) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ what it does:
     outbounds           {tag: bytes per second}: the counters go up by themselves
     users               {e-mail: bytes per second}
     refuse              a sentence: the document cannot be run; `code` is the exit code (23)
+    done_after_s        that it runs is said so much later
     die_after_s         it ends with exit code 7, having written `last words`
     hang                it answers nothing any more
     quiet               its state is told before another document is applied, and not by the clock
@@ -136,7 +137,8 @@ class Agent(asyncio.Protocol):
                 case messages.Run():
                     if self.worker.sha256:
                         self.worker.tell_state()
-                    self.send(messages.Done(id=message.id, problems=self.worker.run(message), changes=["all of it"]))
+                    done = messages.Done(id=message.id, problems=self.worker.run(message), changes=["all of it"])
+                    asyncio.get_running_loop().call_later(json.loads(message.document).get("done_after_s", 0), self.send, done)
                 case messages.SetLimits():
                     self.worker.limits, self.worker.paused = list(message.limits), list(message.paused)
                 case messages.Ask(what="alive"):
