@@ -35,7 +35,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def shown_first(self, row: AuditEntry) -> str:
         texts = [str(change.get("text", "")) for change in row.changes]
         first = texts[0] if texts else row.note
-        return f"{first} (and {len(texts) - 1} more)" if len(texts) > 1 else first
+        return f"{first} (and {len(texts) - 1} more)" if len(texts) > 1 else first or "-"
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         must(request, "view_auditentry")

@@ -98,7 +98,7 @@ class EntryAdmin(ModelAdmin):
 
     @admin.display(description="transport")
     def shown_transport(self, row: Any) -> str:
-        return " + ".join(word for word in (row.network, row.security) if word and word != "none")
+        return " + ".join(word for word in (row.network, row.security) if word and word != "none") or "-"
 
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet) -> None:
@@ -193,7 +193,7 @@ class InboundAdmin(EntryAdmin):
 
     @admin.display(description="clients", ordering="client_count")
     def shown_clients(self, row: Any) -> str:
-        return str(row.client_count) if row.client_count else ""
+        return str(row.client_count) if row.client_count else "-"
 
 
 @admin.register(Outbound)

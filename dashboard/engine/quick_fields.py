@@ -59,7 +59,7 @@ def with_values(fields: list[QuickField], body: Body, values: Mapping[str, str])
 
 
 def _of_inbound(body: Body, protocol: str) -> list[QuickField]:
-    listen = _field("listen", "listens on", body, ("listen",), "host", "empty: every address", may_be_empty=True)
+    listen = _field("listen", "listens on", body, ("listen",), "host", "every address", may_be_empty=True)
     fields = [listen, _field("port", "port", body, ("port",), "ports", "443, 1000-1010, 80,443")]
     if listen.value.startswith(("/", "@")):         # a socket of this host, which has no port
         del fields[1]
@@ -74,7 +74,7 @@ def _of_inbound(body: Body, protocol: str) -> list[QuickField]:
 
 def _of_outbound(body: Body, protocol: str) -> list[QuickField]:
     if protocol in ("freedom", "direct"):
-        return [_field("redirect", "leads to", body, ("settings", "redirect"), "target", "empty: where it is asked to go",
+        return [_field("redirect", "leads to", body, ("settings", "redirect"), "target", "as the client asks",
                        may_be_empty=True)]
     settings = get(body, "settings")
     if get(settings, "address") is not None:

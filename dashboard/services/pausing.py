@@ -35,7 +35,7 @@ def pause(instance: Instance, side: Side, key: str, *, by: Actor) -> bool:
             "kind": end.kind, "row": end.pk, "by_name": by.get_username() if by is not None and is_person else ""})
     if not is_new:              # another one was called so once
         Pause.objects.filter(pk=row.pk).update(kind=end.kind, row=end.pk)
-    record(by, Verb.PAUSED, row, instance=instance)
+    record(by, Verb.PAUSED, row, instance=instance, note="takes no new clients")
     tell_wanted(instance.node_id)
     return True
 
@@ -46,7 +46,7 @@ def resume(instance: Instance, side: Side, key: str, *, by: Actor) -> bool:
     end = _find(instance, side, key)
     rows = [row for row in Pause.objects.filter(instance=instance) if _is_of(row, end)]
     for row in rows:
-        record(by, Verb.RESUMED, row, instance=instance)
+        record(by, Verb.RESUMED, row, instance=instance, note="takes new clients again")
         row.delete()
     if rows:
         tell_wanted(instance.node_id)

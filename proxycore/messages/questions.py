@@ -7,8 +7,8 @@
     unblock     {"source": address} -> {}
     explain     {"inbound": tag, "source": address, "destination": "host:port/tcp", "user": e-mail} -> {"steps": [...]}
                 and, where a portal is chosen, "carriers": [Candidate]
-    pick        {"tunnel": tag, "source": address} -> {"policy": name, "carriers": [Candidate]}     of a portal: which carrier
-                a session of that client would get; in the order of preference
+    pick        {"tunnel": tag, "source": address} -> {"policy": name, "paused": whether it is, "carriers": [Candidate]}
+                of a portal: which carrier a session of that client would get; in the order of preference
     diagnose    {"tunnel": tag, "kind": "portal"|"bridge"|"", "target": "host:port"} -> {"steps": [Step]}
     log         {"level": name, "lines": n} -> {"lines": [[at, level, text]]}       the agent's: it keeps the last 2,000
     watch_log   {"seconds": n} -> {}        the agent's: new lines are sent for so long

@@ -176,9 +176,10 @@ class Picker:
 
     def _reason(self, link: Link, request: Request | None, loads: Mapping[str, float], now: float) -> str:
         bridge = self._bridges.get(link.credential)
-        parts = [f"{len(link.carrier.sessions)} sessions"]
+        sessions = len(link.carrier.sessions) - (link.control is not None and not link.control.ended)
+        parts = [f"{sessions} session{'s' if sessions != 1 else ''}"]
         if self.picking.policy != "leastLoad":
-            parts.append(f"{self.picking.policy} {self._rank(link, request, loads, now):.3g}")
+            parts.append(self._policy_words(link, request, loads, now))
         if link.carrier.rtt_s is not None:
             parts.append(f"{link.carrier.rtt_s * 1000:.1f} ms")
         if (share := self._share(bridge, now)) < 1:
@@ -190,6 +191,15 @@ class Picker:
         if link.is_draining:
             parts.append("draining")
         return ", ".join(parts)
+
+    def _policy_words(self, link: Link, request: Request | None, loads: Mapping[str, float], now: float) -> str:
+        rank = self._rank(link, request, loads, now)
+        if self.picking.policy == "primaryBackup":
+            return f"number {rank + 1:.0f} in the order" if link.credential in self._order else "not named in the order"
+        if self.picking.policy == "sticky":
+            known = request is not None and request.source is not None
+            return f"draws {rank:.3f} for this address, the lowest wins" if known else "the address of the client decides"
+        return f"a load of {rank:.3g} for its weight"
 
 
 def _least_loaded(links: Iterable[Link]) -> Link | None:

@@ -187,7 +187,9 @@ class Answers:
             raise ValueError(f'there is no portal "{asked.tunnel[:80]}" here')
         source = (_address(asked.source), 0) if asked.source else None
         request = Request(NOWHERE, "", source)
-        return {"policy": portals[0].picker.picking.policy, "carriers": self._candidates(portals[0], request)}
+        portal = portals[0]
+        return {
+            "policy": portal.picker.picking.policy, "paused": portal.is_paused, "carriers": self._candidates(portal, request)}
 
     def _candidates(self, portal: Portal, request: Request) -> list[questions.Candidate]:
         return [

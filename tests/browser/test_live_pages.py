@@ -281,7 +281,7 @@ def test_which_carrier_is_next_is_asked_and_told(page: Page, shared: Panel, feed
     page.keyboard.press("Enter")
     shown = page.locator("#live-next")
     expect(shown.locator("[role=status]")).to_contain_text("Carrier 1, from 198.51.100.7:51022.")
-    expect(shown.locator("tbody tr").nth(1)).to_contain_text("it does not answer")
+    expect(shown.locator("ol li").nth(1)).to_contain_text("it does not answer")
     page.goto(f"{shared.url}/admin/dashboard/instance/1/explain/?host=192.168.1.10&port=80&network=tcp&inbound=home-nas-entry")
     expect(page.locator("#explained-carriers")).to_contain_text("Carrier 1, from 198.51.100.7:51022.")
     assert [one["arguments"] for one in asked] == [

@@ -16,7 +16,7 @@ async def test_which_carrier_would_be_picked_is_told_without_a_session(tunnel: T
     portal = tunnel.portal.instance.portals[0]
     told = answers(tunnel.portal).answer("pick", {"tunnel": "portal", "source": "198.51.100.7"})
     (carrier,) = told["carriers"]
-    assert told["policy"] == "leastLoad"
+    assert (told["policy"], told["paused"]) == ("leastLoad", False)
     assert (carrier["is_chosen"], carrier["is_usable"]) == (True, True)
     assert carrier["carrier"] in tunnel.portal.look()["portals"]["portal"]["carriers"]
     assert carrier["peer"].startswith("127.0.0.1:")

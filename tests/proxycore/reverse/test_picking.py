@@ -200,7 +200,7 @@ def test_every_decision_can_be_explained() -> None:
     away.health.is_quarantined = True
     backup.is_draining = True
     assert [(verdict.link, verdict.is_usable, verdict.reason) for verdict in world.picker.verdicts(world.links, None, 0.0)] == [
-        (main, True, "0 sessions, primaryBackup 0, 12.0 ms"),
-        (backup, True, "0 sessions, primaryBackup 1, draining"),
+        (main, True, "0 sessions, number 1 in the order, 12.0 ms"),
+        (backup, True, "0 sessions, not named in the order, draining"),
         (away, False, "it does not answer"),
     ]

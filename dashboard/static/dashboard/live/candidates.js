@@ -4,7 +4,6 @@ import { Refused, ask } from "./ask.js";
 import { h } from "./dom.js";
 import { many } from "./format.js";
 
-const COLUMNS = ["place", "carrier", "peer", "client", "why"];
 const POLICIES = {
   leastLoad: "The carrier with the fewest sessions gets it; of equal ones, the quickest.",
   weighted: "The bridge with the fewest sessions for its weight gets it.",
@@ -14,24 +13,23 @@ const POLICIES = {
 
 // `answer`: what "pick" or "explain" says. What there is to show, as elements.
 export function candidates(answer) {
-  const { carriers, policy } = answer;
+  const { carriers, policy, paused } = answer;
   if (!carriers.length) return [h("p", { class: "x-quiet", role: "status" }, "None: no bridge is connected. A client waits up to 3 s for one.")];
   const chosen = carriers.find((one) => one.is_chosen);
-  const verdict = chosen
-    ? `Carrier ${chosen.carrier}${chosen.peer ? `, from ${chosen.peer}` : ""}.`
-    : `None: ${carriers.length === 1 ? "it" : `none of ${many(carriers.length, "carrier")}`} takes a session now.`;
+  const would = chosen ? `Carrier ${chosen.carrier}${chosen.peer ? `, from ${chosen.peer}` : ""}.` : `None: of ${many(carriers.length, "carrier")} none takes a session now.`;
+  const verdict = paused ? `None: the tunnel is paused. Else: ${would}` : would;
   return [
     h("p", { role: "status" }, h("strong", {}, verdict), policy && POLICIES[policy] ? h("span", { class: "x-quiet" }, ` ${POLICIES[policy]}`) : null),
-    h("div", { class: "x-scroll" }, h("table", { class: "x-table x-folds" },
-      h("thead", {}, h("tr", {}, COLUMNS.map((column) => h("th", {}, column)))),
-      h("tbody", {}, carriers.map((one, index) => row(one, index))))),
+    h("ol", { class: "x-list" }, carriers.map((one, index) => line(one, index))),
   ];
 }
 
-function row(one, index) {
+function line(one, index) {
   const [health, words] = one.is_chosen ? ["good", "next"] : one.is_usable ? ["", `${index + 1}.`] : ["bad", "not chosen"];
-  const cells = [h("span", { class: `x-badge x-${health}` }, words), one.carrier, one.peer || "hidden by a proxy", one.user || "–", one.why];
-  return h("tr", {}, cells.map((cell, number) => h("td", { "data-name": COLUMNS[number] }, cell)));
+  return h("li", {},
+    h("div", { class: "x-row" }, h("span", { class: `x-badge x-${health}` }, words), h("strong", {}, `carrier ${one.carrier}`),
+      h("span", {}, one.peer || "hidden by a proxy"), one.user ? h("span", { class: "x-quiet" }, one.user) : null),
+    h("div", { class: "x-quiet" }, one.why));
 }
 
 // The card of a tunnel's page. `tunnel`: { instance, tag }.
@@ -39,11 +37,11 @@ export class NextCarrier {
   constructor(place, tunnel) {
     this.tunnel = tunnel;
     this.answer = h("div", { class: "x-stack x-close" });
-    this.source = h("input", { class: "x-input x-search", name: "source", placeholder: "198.51.100.7", "aria-label": "of a client with this address", autocomplete: "off" });
+    this.source = h("input", { class: "x-input x-search", name: "source", placeholder: "a client's address", title: "needed only where the policy is sticky", "aria-label": "address of the client, needed only where the policy is sticky", autocomplete: "off" });
     const form = h("form", { class: "x-row x-tight", onsubmit: (event) => { event.preventDefault(); this.ask(); } },
       this.source, h("button", { class: "x-button" }, "Ask"));
     place.replaceChildren(
-      h("div", { class: "x-row x-apart" }, h("div", {}, h("h2", {}, "Which carrier next?"), h("p", { class: "x-quiet x-small" }, "Which one the next client would get, and why not the others. A client's address is only needed where the policy is sticky.")), form),
+      h("div", { class: "x-row x-apart" }, h("div", {}, h("h2", {}, "Which carrier next?"), h("p", { class: "x-quiet x-small" }, "What the next client would get, and why not the others.")), form),
       this.answer);
   }
 

@@ -46,7 +46,8 @@ function refresh(row, node) {
   const places = [...store.places.values()].filter((place) => place.node === node.pk && place.enabled && place.number);
   const running = places.filter((place) => judgeInstance(store, place.pk).health === "good").length;
   const lanes = store.map.lanes.filter((lane) => store.places.get(lane.place)?.node === node.pk);
-  const up = lanes.filter((lane) => judgeLane(store, lane).health === "good").length;
+  const healths = lanes.map((lane) => judgeLane(store, lane).health);
+  const [up, wanted] = [healths.filter((one) => one === "good").length, healths.filter((one) => one !== "off").length];
   const down = lanes.reduce((sum, lane) => sum + laneRates(store, lane)[1], 0);
   const isStale = state && store.isStale(node.pk);
   write(row.children[0].lastChild, [node.address, isStale ? `heard of ${span(store.age(node.pk))} ago` : ""].filter(Boolean).join(", "));
@@ -55,7 +56,7 @@ function refresh(row, node) {
   const cells = [
     host.version || node.version || "–", skewWords(host.clock_skew_s), host.cpu === undefined ? "–" : percent(host.cpu),
     host.memory ? `${bytes(host.memory)} of ${bytes(host.memory_total)}` : "–", `${count(running)} of ${count(places.length)}`,
-    `${count(up)} of ${count(lanes.length)} up`, `↓ ${rate(down)}`,
+    `${count(up)} of ${count(wanted)} up`, `↓ ${rate(down)}`,
   ];
   cells.forEach((text, index) => write(row.children[index + 2], text));
   classes(row, isStale ? "x-stale" : "");

@@ -72,7 +72,7 @@ function writeFacts(state) {
   write(facts.health, `${MARKS[judged.health]} ${judged.words}`);
   const why = judged.why && judged.health !== "good" ? judged.why : "";
   facts.why.hidden = !why;
-  classes(facts.why, `x-note x-${judged.health}`);
+  classes(facts.why, `x-note x-why x-${judged.health}`);
   write(facts.why, why);
   const carriers = Object.values(state?.carriers || {});
   const since = Math.min(...carriers.map((carrier) => carrier.since));
