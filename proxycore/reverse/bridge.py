@@ -30,7 +30,7 @@ from proxycore.reverse import control, dialect
 from proxycore.reverse.extension_codec import VERSION, Extension, decode_extension, encode_extension
 from proxycore.reverse.health import Health
 from proxycore.reverse.paused import Paused
-from proxycore.reverse.stalls import STALL_S, Stalls, is_held_up
+from proxycore.reverse.stalls import STALL_S, Stalls
 from proxycore.stats import Account
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
 
@@ -46,8 +46,12 @@ MAX_CARRIERS = 256
 RETRY_FIRST_S, RETRY_MOST_S, RETRY_GROWTH, RETRY_JITTER = 0.25, 4.0, 2.0, 0.3
 """Pauses between attempts: at once, then from the first to the most, each changed by up to the jitter's share."""
 
-MAX_HELD_UP = 4
-"""Carriers that are opened because all are held up, the first included."""
+FREE_CARRIERS = 8
+"""While a portal of another core does not read a carrier, so many are kept that it reads. V2Ray's gives a new session to the
+carrier with the fewest, of equal ones to the oldest: beside few others that is now and then the one that stands still."""
+
+MAX_HELD_UP = 16
+"""With more carriers than that standing still no others are opened for it."""
 
 UP_WITHIN_S = 3.0
 """An attempt that has led to nothing by then is no reason to wait: another is made beside it, at most MAX_ATTEMPTS at once."""
@@ -107,8 +111,8 @@ class BridgeLink:
     """One carrier of a bridge."""
 
     __slots__ = (
-        "_bridge", "_heard", "carrier", "dialect", "health", "is_active", "is_outdated", "opened_at", "opened_before",
-        "wheel_slot")
+        "_bridge", "_heard", "_held_up_at", "carrier", "dialect", "health", "is_active", "is_outdated", "opened_at",
+        "opened_before", "wheel_slot")
 
     def __init__(self, bridge: Bridge, loop: Loop, wheel: Wheel) -> None:
         self._bridge = bridge
@@ -122,7 +126,8 @@ class BridgeLink:
         self.is_outdated = False    # the bridge's carriers are made another way now
         self.opened_before = 0      # sessions ever opened, when the last tick looked at it
         self.health = Health(self.carrier, self._on_health, is_dialled=True)
-        bridge.stalls.watch(self.carrier, lambda: bridge.on_held_up(self))
+        self._held_up_at: float | None = None       # loop time, s: since when it was, when that was last seen
+        bridge.stalls.watch(self.carrier, self._on_held_up)
         self.wheel_slot = -1
 
     @property
@@ -139,6 +144,11 @@ class BridgeLink:
     def is_quarantined(self) -> bool:
         """The portal does not answer on it."""
         return self.health.is_quarantined
+
+    @property
+    def is_held_up(self) -> bool:
+        """A slow session stops all of it, and has not let go since that was seen."""
+        return self._held_up_at is not None and self._held_up_at in (self.carrier.blocked_at, self.carrier.stalled_at)
 
     @property
     def rtt_s(self) -> float | None:
@@ -238,6 +248,11 @@ class BridgeLink:
         self.carrier.max_packet_bytes = XRAY_PACKET_BYTES if self.dialect == dialect.XRAY_25_9 else V2RAY_PACKET_BYTES
         self.carrier.wheel.watch(self, WATCHDOG_S)
         self._bridge.on_up(self)
+
+    def _on_held_up(self) -> None:
+        carrier = self.carrier
+        self._held_up_at = carrier.blocked_at if carrier.stalled_at is None else carrier.stalled_at
+        self._bridge.on_held_up(self)
 
     def _on_health(self) -> None:
         self._bridge.on_health(self)
@@ -355,20 +370,26 @@ class Bridge:
             link for link in self.links
             if link.is_active and not link.is_outdated and not link.is_quarantined and not link.is_late]
 
+    @property
+    def free(self) -> list[BridgeLink]:
+        """Those of them on which a new session would be served."""
+        return [link for link in self.active if not link.is_held_up]
+
     def tick(self) -> None:
         """What happens every TICK_S: one more carrier if the load asks for it, and none that is not needed any more."""
         for link in [link for link in self.links if link.is_outdated or self.is_retired]:
             if not link.is_active and link.is_idle:
                 link.carrier.close()
         for link in tuple(self.links):
-            self.stalls.look(link.carrier, link.health)
+            self.stalls.look(link.carrier, link.health, may_close=False)
         if self._is_stopped:
             return
-        active = self.active
-        if not active:
+        free = self.free
+        if self._lacks_one:
             self._reconnect()
-        elif sum(len(link.carrier.sessions) for link in active) // len(active) > SESSIONS_PER_CARRIER:
+        elif free and sum(len(link.carrier.sessions) for link in free) // len(free) > SESSIONS_PER_CARRIER:
             self._open_link()
+        self._keep_free()
 
     # links
 
@@ -397,6 +418,7 @@ class Bridge:
         if not self._is_up:
             self._is_up = True
             self._news.tell(Kind.TUNNEL_UP, self.tag, "connected to the portal")
+        self._keep_free()
 
     def on_health(self, link: BridgeLink) -> None:
         """The portal does not answer on `link` any more, or does again."""
@@ -416,11 +438,24 @@ class Bridge:
                 del self._lost[0]
 
     def on_held_up(self, link: BridgeLink) -> None:
-        """Another core does not read from a carrier: open another one, unless there is one that is free."""
-        held_up = [other for other in self.active if is_held_up(other.carrier)]
-        if len(held_up) == len(self.active) < MAX_HELD_UP:
-            _log.info("bridge %s: the portal does not read from %d carriers: another is opened", self.tag, len(held_up))
-            self._open_link()
+        """Another core does not read a carrier, or makes us not read it: have others."""
+        _log.info("bridge %s: a slow session holds up one of %d carriers", self.tag, len(self.active))
+        self._keep_free()
+
+    def _keep_free(self) -> None:
+        """Beside carriers that are held up, open some that are not; but not while the portal cannot be reached."""
+        if 0 < self._held_up <= MAX_HELD_UP and self._retry is None:
+            for _ in range(FREE_CARRIERS - len(self.free)):
+                self._open_link()
+
+    @property
+    def _held_up(self) -> int:
+        return sum(link.is_active and link.is_held_up for link in self.links)
+
+    @property
+    def _lacks_one(self) -> bool:
+        """No carrier would serve a new session, and another may be opened."""
+        return not self.free and (not self.active or self._held_up <= MAX_HELD_UP)
 
     def padding(self) -> bytes:
         """For a control message."""
@@ -428,8 +463,9 @@ class Bridge:
 
     def on_drained(self, link: BridgeLink) -> None:
         _log.debug("bridge %s: the portal drains a carrier after %d sessions", self.tag, link.carrier.opened)
-        if not self.active:
+        if self._lacks_one:
             self._open_link()
+        self._keep_free()
 
     def on_ended(self, link: BridgeLink) -> None:
         self.links.remove(link)
@@ -458,7 +494,7 @@ class Bridge:
             self._is_up = False
             self._news.tell(
                 Kind.TUNNEL_DOWN, self.tag, f"the carrier was lost after {age_s:.0f} s: {reason}", reason=reason, seconds=age_s)
-        if not self.active:
+        if self._lacks_one:
             self._reconnect()
 
     def _reconnect(self) -> None:
@@ -472,7 +508,7 @@ class Bridge:
 
     def _on_retry(self) -> None:
         self._retry = self.retry_at = None
-        if not self.active and not self._is_stopped:
+        if self._lacks_one and not self._is_stopped:
             self._open_link()
 
     def try_now(self) -> None:

@@ -47,6 +47,10 @@ class DialectMemory:
     def first_guess(self, credential: str) -> str:
         return self.fixed or self._last.get(credential, DIALECTS[0])
 
+    def is_confirmed(self, credential: str, dialect: str) -> bool:
+        """This bridge has understood `dialect` before."""
+        return bool(self.fixed) or (credential, dialect) in self._confirmed
+
     def wrong(self, credential: str, dialect: str) -> str:
         """`dialect` was not understood: the next one to try. It is the first guess for this credential from now on."""
         if self.fixed:

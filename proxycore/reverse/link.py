@@ -15,8 +15,8 @@ from proxycore.reverse.stalls import is_held_up, is_stuck
 class Link:
     """One carrier of a portal, with its control session."""
 
-    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "health", "is_draining", "nonce",
-                 "registered_at", "source", "tries")
+    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "health", "is_draining",
+                 "is_misunderstood", "nonce", "registered_at", "source", "tries")
 
     health: Health                          # from `watch` on
 
@@ -30,6 +30,7 @@ class Link:
         self.control: MuxPacketSession | None = None
         self.is_draining = False
         self.drained_at = 0.0               # until it is known whether the DRAIN was understood
+        self.is_misunderstood = False       # it seems that it was not
         self.tries = 0                      # dialects that were tried on this carrier
         self.nonce = secrets.randbits(64) or 1      # names it in the extension
 
@@ -56,6 +57,11 @@ class Link:
     def is_congested(self) -> bool:
         """Something on it holds up the rest."""
         return self.health.is_unresponsive or is_held_up(self.carrier)
+
+    @property
+    def hindrance(self) -> int:
+        """What a new session would find: 0 nothing; 1 a slow one, because of which it is not read just now; 2 one that lasts."""
+        return 2 if self.is_congested else int(self.carrier.stalled_at is not None)
 
     @property
     def is_free(self) -> bool:

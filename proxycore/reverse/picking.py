@@ -70,7 +70,7 @@ class Bridge:
         self.ejected_until = 0.0
 
 
-_Key: TypeAlias = tuple[bool, bool, float, bool, float, float]
+_Key: TypeAlias = tuple[bool, bool, float, int, bool, float, float]
 
 
 class Picker:
@@ -146,7 +146,7 @@ class Picker:
         bridge = self._bridges.get(link.credential)
         is_ejected = bridge is not None and bridge.ejected_until > now
         rank, sessions = self._rank(link, request, loads, now), len(link.carrier.sessions) / self._share(bridge, now)
-        return is_ejected, link.is_congested, rank, link.is_draining, sessions, link.carrier.rtt_s or 0.0
+        return is_ejected, link.is_congested, rank, link.hindrance, link.is_draining, sessions, link.carrier.rtt_s or 0.0
 
     def _rank(self, link: Link, request: Request | None, loads: Mapping[str, float], now: float) -> float:
         """What the policy says; the lowest is chosen."""
@@ -205,14 +205,14 @@ class Picker:
 def _least_loaded(links: Iterable[Link]) -> Link | None:
     """The usual case, on every new connection."""
     best: Link | None = None
-    best_key = (True, True, 0, 0.0)
+    best_key = (0, True, 0, 0.0)
     for link in links:
         carrier, health = link.carrier, link.health
         sessions = len(carrier.sessions)
         if carrier.ended or sessions >= MAX_LIVE_SESSIONS or health.is_quarantined:
             continue
         is_free = carrier.blocked_at is None and carrier.stalled_at is None and not health.is_unresponsive
-        key = (not is_free and link.is_congested, link.is_draining, sessions, carrier.rtt_s or 0.0)
+        key = (0 if is_free else link.hindrance, link.is_draining, sessions, carrier.rtt_s or 0.0)
         if best is None or key < best_key:
             best, best_key = link, key
     return best

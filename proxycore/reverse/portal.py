@@ -58,6 +58,10 @@ second to say so (V2Ray: a name that cannot be resolved, tried five times), and 
 DRAIN_ANSWER_S = 6.0
 """A bridge that understood a DRAIN has opened another carrier by then; the cores look every 2 s."""
 
+SPARES = 2
+"""Drained carriers that are kept for each bridge of another core, once it has understood a DRAIN, which is the only way to ask it
+for one. When a slow client holds up the carrier in use they serve at once; a new one takes the bridge up to two seconds."""
+
 MAX_CARRIERS = 1024
 """Carriers of one portal; a bridge that opens one more is refused."""
 
@@ -264,6 +268,10 @@ class Portal(Outbound):
         link.watch(self._on_health)
         self._stalls.watch(carrier, lambda: self._on_held_up(link))
         self._open_control(link, self._memory.first_guess(link.credential))
+        for other in self.links:
+            if other.drained_at and other.credential == link.credential:
+                other.drained_at = 0.0
+                self._memory.right(other.credential, other.dialect)
         self.links.append(link)
         self.last_source, self.last_seen_at = link.source, link.registered_at
         where = _text(link.source)
@@ -395,23 +403,51 @@ class Portal(Outbound):
     def tick(self) -> None:
         """What happens every TICK_S."""
         self._ticks += 1
+        spares = self._spares()
         for link in tuple(self.links):
-            self._stalls.look(link.carrier, link.health)
+            self._stalls.look(link.carrier, link.health, may_close=any(not other.is_stuck for other in self.links))
             if link.carrier.ended:
                 continue
             if is_held_up(link.carrier):
                 self._on_held_up(link)
             if link.is_draining:
                 self._judge_drain(link)
-                if not link.carrier.sessions and self._ticks % IDLE_CLOSE_TICKS == 0:
+                if (
+                    not link.carrier.sessions and self._ticks % IDLE_CLOSE_TICKS == 0
+                    and link not in spares.get(link.credential, ())[-SPARES:]
+                ):
                     link.carrier.close()
             elif link.carrier.opened > DRAIN_AFTER_SESSIONS and self._loop.time() - link.addressed_at >= SETTLE_S:
                 self._drain(link)
+                continue
+            elif self._may_be_spare(link) and len(spares.setdefault(link.credential, [])) < SPARES:
+                self._drain(link)
+                spares[link.credential].append(link)
                 continue
             if link.control is None or link.control.ended:
                 continue
             if link.dialect != dialect.XRAY_25_9 or self._ticks % TICKS_PER_HEARTBEAT == 0:
                 link.control.write_control(self._active(link))
+
+    def _spares(self) -> dict[str, list[Link]]:
+        """By credential: carriers of other cores that are drained and would serve, the newest last."""
+        spares: dict[str, list[Link]] = {}
+        if not self._is_closed:
+            for link in self.links:
+                if (
+                    link.is_draining and not link.has_extension
+                    and not (link.is_misunderstood or link.is_congested or link.is_quarantined)
+                ):
+                    spares.setdefault(link.credential, []).append(link)
+        return spares
+
+    def _may_be_spare(self, link: Link) -> bool:
+        """Whether the bridge will open another carrier in place of `link`, and keep this one."""
+        return (
+            not (link.has_extension or link.is_congested or self._is_closed)
+            and link.control is not None and not link.control.ended
+            and self._memory.is_confirmed(link.credential, link.dialect)
+            and self._loop.time() - link.addressed_at >= SETTLE_S and len(self.links) <= MAX_CARRIERS // 2)
 
     def _drain(self, link: Link) -> None:
         """Tell the bridge to open another carrier, and use this one only until that is there."""
@@ -424,14 +460,15 @@ class Portal(Outbound):
         _log.debug("portal %s: draining a carrier after %d sessions", self.tag, link.carrier.opened)
 
     def _judge_drain(self, link: Link) -> None:
-        """No carrier came in answer to a DRAIN: this dialect was not understood, so the next carrier gets another."""
+        """No carrier has come in answer to a DRAIN: this dialect was not understood, so the next carrier gets another."""
         if not link.drained_at or self._loop.time() - link.drained_at < DRAIN_ANSWER_S:
             return
-        since = link.drained_at
+        if link.carrier.blocked_at is not None:
+            link.drained_at = self._loop.time()     # the bridge does not read, so it may not have it yet
+            return
         others = [other for other in self.links if other.credential == link.credential and other is not link]
-        if any(other.registered_at >= since for other in others):
-            self._memory.right(link.credential, link.dialect)
-        elif all(other.is_draining for other in others):        # with another carrier the bridge need not open one
+        if all(other.is_draining for other in others):          # with another carrier the bridge need not open one
+            link.is_misunderstood = True
             following = self._memory.suspect(link.credential, link.dialect)
             _log.info("portal %s: no carrier came after a DRAIN; the next one is addressed as %s", self.tag, following)
         link.drained_at = 0.0

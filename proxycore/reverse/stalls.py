@@ -13,6 +13,7 @@ from proxycore.messages.events import Kind
 from proxycore.mux.carrier import Carrier
 from proxycore.mux.session import MuxSession
 from proxycore.net.poller import Loop
+from proxycore.net.tcp_info import tcp_info
 from proxycore.news import News
 from proxycore.reverse.health import Health
 
@@ -31,7 +32,7 @@ _log = logging.getLogger("xrev.stalls")
 class Stalls:
     """Of the carriers of one portal or bridge. `stall_s`: as STALL_S; 0: never."""
 
-    __slots__ = ("_loop", "_news", "_tag", "_watched", "stall_s")
+    __slots__ = ("_loop", "_news", "_tag", "_told", "_watched", "stall_s")
 
     def __init__(self, tag: str, loop: Loop, news: News, stall_s: float = STALL_S) -> None:
         self._tag = tag
@@ -39,28 +40,37 @@ class Stalls:
         self._news = news
         self.stall_s = stall_s
         self._watched: set[Carrier] = set()
+        self._told: set[Carrier] = set()        # which of them are known to stand still
 
     def watch(self, carrier: Carrier, on_held_up: Callable[[], None]) -> None:
         """Call `on_held_up` whenever `carrier` begins to be held up. (Not where each session has its own flow control.)"""
 
-        def look() -> None:
-            self._watched.discard(carrier)
-            if carrier.ended:
-                return
-            if is_held_up(carrier):
-                on_held_up()
-            elif carrier.blocked_at is not None or carrier.stalled_at is not None:
-                begin(carrier)          # it was free meanwhile, and has been held up again since
-
         def begin(_carrier: Carrier) -> None:
             if carrier.extension is None and carrier not in self._watched:
                 self._watched.add(carrier)
-                self._loop.call_later(CONGESTED_S * 1.1, look)
+                self._loop.call_later(CONGESTED_S * 0.4, mark)
+
+        def mark() -> None:
+            self._loop.call_later(CONGESTED_S * 0.7, look, _acked(carrier))
+
+        def look(acked: int | None) -> None:
+            self._watched.discard(carrier)
+            if carrier.ended:
+                return
+            is_slow = carrier.stalled_at is None and acked is not None and acked != _acked(carrier)
+            if is_held_up(carrier) and not is_slow:
+                on_held_up()
+            elif carrier.blocked_at is not None or carrier.stalled_at is not None:
+                begin(carrier)          # its path is what is slow; or it was free meanwhile
 
         carrier.on_congested = begin
 
-    def look(self, carrier: Carrier, health: Health) -> None:
-        """End what has held up others on `carrier` for too long."""
+    def look(self, carrier: Carrier, health: Health, *, may_close: bool) -> None:
+        """End what has held up others on `carrier` for too long; all of it only if that `may_close`.
+
+        V2Ray's and Xray's portals go on choosing a carrier that was closed while they stood still on it, and then refuse all that
+        they give to it; left alone it goes on when the slow client does. So a bridge closes none.
+        """
         if not self.stall_s or carrier.ended:
             return
         now = carrier.now()
@@ -69,9 +79,14 @@ class Stalls:
         elif carrier.extension is None and carrier.blocked_at is not None and (stuck_s := health.stuck_s()) >= self.stall_s:
             # which session the other side waits for cannot be told, nor could it be told to leave that
             sessions = _streams(carrier)
-            if sessions > 1:
+            if sessions > 1 and may_close:
                 self._tell(f"a carrier with {sessions} sessions was closed: nothing was taken of it for {stuck_s:.0f} s")
                 carrier.fail(LinkDown("a session held the carrier up"))
+            elif sessions > 1 and carrier not in self._told:
+                self._told = {one for one in self._told if not one.ended} | {carrier}
+                self._tell(f"a carrier with {sessions} sessions stands still: nothing was taken of it for {stuck_s:.0f} s")
+        elif carrier in self._told and carrier.blocked_at is None:
+            self._told.discard(carrier)
 
     def _end(self, carrier: Carrier, guilty: list[MuxSession]) -> None:
         others = _streams(carrier) - len(guilty)
@@ -85,6 +100,13 @@ class Stalls:
     def _tell(self, text: str) -> None:
         _log.warning("%s: %s", self._tag, text)
         self._news.tell(Kind.STALLED, self._tag, text)
+
+
+def _acked(carrier: Carrier) -> int | None:
+    """Bytes that the other host has acknowledged; None: nobody tells."""
+    sock = carrier.peer.carried_by()
+    info = None if sock is None else tcp_info(sock)
+    return None if info is None else info.acked
 
 
 def _streams(carrier: Carrier) -> int:

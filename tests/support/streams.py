@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from proxycore.destination import Destination, Request
@@ -21,6 +22,10 @@ class RecordingStream(Stream):
         self.error: Exception | None = None
         self.paused = False
         self.on_write: Callable[[], object] | None = None
+        self.sock: socket.socket | None = None      # that carries it
+
+    def carried_by(self) -> socket.socket | None:
+        return self.sock
 
     def write(self, data: Buffer) -> None:
         assert not self.ended, "written to after its end"

@@ -88,6 +88,25 @@ def test_one_that_is_held_up_or_drained_is_chosen_only_if_there_is_no_other() ->
     assert world.pick() is held_up
 
 
+@pytest.mark.parametrize("policy", ["leastLoad", "weighted"])
+def test_a_drained_one_is_better_than_one_that_is_not_read_just_now(policy: str) -> None:
+    world = World(Picking(policy))      # type: ignore[arg-type]
+    stalled, drained = (world.link("home") for _ in range(2))
+    drained.is_draining = True
+    assert world.pick() is stalled
+    stalled.carrier.stalled_at = 0.0
+    assert world.pick() is drained
+
+
+def test_the_primary_is_left_only_for_what_lasts() -> None:
+    world = World(Picking("primaryBackup", primary=["home"]))
+    primary, backup = world.link("home"), world.link("office")
+    primary.carrier.stalled_at = world.loop.time()
+    assert world.pick() is primary
+    primary.health.is_unresponsive = True
+    assert world.pick() is backup
+
+
 def test_weights_share_sessions_out() -> None:
     world = World(Picking("weighted", weights={"big": 3}, slow_start_s=0))
     world.link("big")

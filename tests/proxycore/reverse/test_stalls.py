@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from proxycore.messages.events import Event, Kind
-from proxycore.mux.codec import KEEP, NEW, encode_end, encode_new, keep_head
+from proxycore.mux.codec import KEEP, NEW, encode_end, encode_new, encode_packet, keep_head
 from proxycore.mux.session import SESSION_BUFFER_BYTES
+from proxycore.net.tcp_info import tcp_info
 from proxycore.net.wheel import Wheel
 from proxycore.news import News
 from proxycore.reverse import control, dialect
-from proxycore.reverse.bridge import MAX_HELD_UP, Bridge
-from proxycore.reverse.portal import SETTLE_S, Portal
+from proxycore.reverse.bridge import FREE_CARRIERS, MAX_ATTEMPTS, MAX_HELD_UP, TICK_S, Bridge
+from proxycore.reverse.portal import DRAIN_AFTER_SESSIONS, DRAIN_ANSWER_S, SETTLE_S, SPARES, Portal
 from proxycore.reverse.stalls import CONGESTED_S, STALL_S
 from proxycore.reverse.waiting import CARRIER_WAIT_S
 from proxycore.stream import Stream
 from tests.proxycore.reverse.test_bridge import GREETING, WEB
 from tests.proxycore.reverse.test_tunnel import DOMAIN, PUBLIC, Frames
 from tests.support.loop import ManualLoop
+from tests.support.processes import until
 from tests.support.streams import RecordingDispatcher, RecordingStream
 
 PIECE = 32 * 1024
@@ -28,14 +31,16 @@ PIECE = 32 * 1024
 class Public:
     """A portal, bridges of other cores that the test plays, and clients."""
 
-    def __init__(self, stall_s: float = STALL_S) -> None:
+    def __init__(self, stall_s: float = STALL_S, *, is_guessed: bool = False) -> None:
         self.loop = ManualLoop()
         wheel = Wheel(self.loop)
         self.clients: list[RecordingStream] = []
         self.events: list[Event] = []
         news = News(wheel)
         news.listener = self.events.append
-        self.portal = Portal("portal", DOMAIN, self.loop, wheel, dialect.V2RAY, news=news, stall_s=stall_s)
+        known = None if is_guessed else dialect.V2RAY
+        self.portal = Portal("portal", DOMAIN, self.loop, wheel, known, news=news, stall_s=stall_s)
+        self.bridges: list[Frames] = []
         self.bridge = self.bridge_comes()
         self.loop.advance(SETTLE_S)
 
@@ -47,6 +52,7 @@ class Public:
 
     def bridge_comes(self) -> Frames:
         bridge = Frames(self.portal)
+        self.bridges.append(bridge)
         self.loop.turn()
         return bridge
 
@@ -57,14 +63,14 @@ class Public:
         self.loop.turn()
         return client
 
-    def stalled(self) -> RecordingStream:
+    def stalled(self, link: int = 0) -> RecordingStream:
         """A client that stops reading while its target sends: the carrier is not read any more."""
         client = self.client()
         client.peer.pause()
         number = self.bridge.frames[-1][0]
         for _ in range(SESSION_BUFFER_BYTES // PIECE + 1):
             self.bridge.peer.write(keep_head(4, number, KEEP, 1, PIECE) + bytes(PIECE))
-        assert self.portal.links[0].carrier.stalled_at is not None
+        assert self.portal.links[link].carrier.stalled_at is not None
         return client
 
     @property
@@ -150,15 +156,92 @@ def test_it_can_be_switched_off() -> None:
     public.end()
 
 
+def spare_bridges(public: Public, seconds: int = 20) -> list[Frames]:
+    """Its carriers that are open after so long, where a bridge answers each DRAIN with another one."""
+    for _ in range(seconds):
+        public.loop.advance(1)
+        if public.bridges[-1].states()[-1] == control.DRAIN:
+            public.bridge_comes()
+    return [bridge for bridge in public.bridges if not bridge.is_closed]
+
+
+def test_spares_are_kept_of_a_bridge_that_understands_a_drain(public: Public) -> None:
+    bridges = spare_bridges(public, 60)
+    assert len(bridges) == 1 + SPARES
+    assert [link.is_draining for link in public.portal.links] == [True] * SPARES + [False]
+    public.client()
+    assert bridges[-1].frames[-1][1] == NEW
+    bridges[0].peer.write_eof()                                     # one is lost
+    assert len(spare_bridges(public)) == 1 + SPARES
+
+
+def test_only_the_newest_spares_are_kept(public: Public) -> None:
+    spare_bridges(public)
+    for _ in range(DRAIN_AFTER_SESSIONS + 1):
+        public.client().peer.abort(None)
+    public.loop.advance(TICK_S * 2)
+    public.bridge_comes()
+    public.loop.advance(60)
+    assert [bridge.is_closed for bridge in public.bridges] == [True, False, False, False]
+
+
+def test_a_spare_serves_from_the_moment_at_which_a_carrier_is_held_up(public: Public) -> None:
+    bridges = spare_bridges(public)
+    public.bridge = bridges[-1]
+    public.stalled(2)
+    public.client()
+    assert [bridge.frames[-1][1] for bridge in bridges[:-1]].count(NEW) == 1
+    assert public.portal.waiting == 0
+
+
+def test_no_spare_is_asked_for_before_a_drain_was_understood() -> None:
+    public = Public(is_guessed=True)
+    for number in (1, 2):
+        public.bridge.peer.write(encode_end(number))
+        public.loop.turn()
+    assert public.bridge.control_names()[-1] == dialect.V2RAY
+    public.loop.advance(30)
+    assert public.bridge.states(3)[-1] == control.ACTIVE
+    public.stalled()
+    public.loop.advance(1)
+    assert public.bridge.states(3)[-1] == control.DRAIN
+    second = public.bridge_comes()
+    public.loop.advance(SETTLE_S + TICK_S)
+    assert second.states()[-1] == control.DRAIN
+    public.end()
+
+
+def test_a_bridge_that_does_not_read_has_not_misunderstood_a_drain() -> None:
+    public = Public(is_guessed=True)
+    carrier = public.portal.links[0].carrier
+    carrier.pause()
+    public.loop.advance(CONGESTED_S * 2)
+    assert public.portal.links[0].is_draining
+    public.loop.advance(DRAIN_ANSWER_S + TICK_S)
+    assert public.portal._memory.first_guess("") == dialect.XRAY_25_9
+    carrier.resume()
+    public.loop.advance(DRAIN_ANSWER_S + TICK_S)
+    assert public.portal._memory.first_guess("") == dialect.V2FLY
+    public.end()
+
+
 class Private:
     """A bridge in front of portals of another core, which the test plays."""
 
     def __init__(self) -> None:
         self.loop = ManualLoop()
         self.dispatcher = RecordingDispatcher()
-        self.bridge = Bridge("bridge", "portal.example", self.dispatcher, self.loop, Wheel(self.loop))
+        wheel = Wheel(self.loop)
+        self.events: list[Event] = []
+        news = News(wheel)
+        news.listener = self.events.append
+        self.bridge = Bridge("bridge", "portal.example", self.dispatcher, self.loop, wheel, news=news)
         self.bridge.start()
         self.greet()
+
+    @property
+    def told(self) -> list[str]:
+        return [event.text for event in self.events if event.kind is Kind.STALLED]
 
     @property
     def dials(self) -> int:
@@ -171,6 +254,11 @@ class Private:
         self.loop.turn()
         return carrier
 
+    def greet_all(self) -> None:
+        for link in tuple(self.bridge.links):
+            if not link.is_up:
+                link.carrier.write(GREETING)
+
     def pass_time(self, seconds: float) -> None:
         """... in which the portal answers probes."""
         for _ in range(int(seconds / 0.5)):
@@ -180,11 +268,36 @@ class Private:
                     link.carrier.write(encode_end(0))
 
 
-def test_a_bridge_opens_another_carrier_as_soon_as_one_is_not_read() -> None:
+def test_a_bridge_opens_other_carriers_as_soon_as_one_is_not_read() -> None:
     private = Private()
     private.bridge.links[-1].carrier.pause()
     private.loop.advance(2 * CONGESTED_S)
-    assert private.dials == 2
+    assert private.dials == 1 + MAX_ATTEMPTS
+    private.greet_all()
+    private.loop.advance(TICK_S)
+    assert private.dials == 1 + FREE_CARRIERS
+
+
+def test_one_that_the_portal_drains_meanwhile_is_replaced_at_once() -> None:
+    private = Private()
+    private.bridge.links[0].carrier.pause()
+    private.loop.advance(2 * CONGESTED_S)
+    private.greet_all()
+    private.greet_all()
+    for number, link in enumerate(private.bridge.links[1:4], 1):
+        link.carrier.write(encode_packet(1, control.encode_control(control.DRAIN, b"x"), None))
+        assert private.dials == 1 + FREE_CARRIERS + number
+
+
+def test_one_that_is_lost_meanwhile_is_dialled_again_only_after_pauses() -> None:
+    private = Private()
+    private.bridge.links[0].carrier.pause()
+    private.loop.advance(2 * CONGESTED_S)
+    for _ in range(100):                    # the portal cannot be reached any more
+        for link in private.bridge.links[1:]:
+            link.carrier.write_eof()
+        private.loop.advance(0.1)
+    assert private.dials < 1 + MAX_ATTEMPTS + 15
 
 
 def test_a_carrier_that_was_free_meanwhile_is_looked_at_again() -> None:
@@ -197,7 +310,7 @@ def test_a_carrier_that_was_free_meanwhile_is_looked_at_again() -> None:
     private.loop.advance(CONGESTED_S * 0.9)
     assert private.dials == 1
     private.loop.advance(CONGESTED_S * 2)
-    assert private.dials == 2
+    assert private.dials > 1
 
 
 def test_a_carrier_that_is_full_for_a_moment_is_no_reason() -> None:
@@ -213,20 +326,40 @@ def test_a_carrier_that_is_full_for_a_moment_is_no_reason() -> None:
 
 def test_carriers_that_are_opened_for_this_are_few() -> None:
     private = Private()
-    for _ in range(10):
-        private.bridge.links[-1].carrier.pause()
+    for _ in range(50):
+        private.greet_all()
+        for link in private.bridge.links:
+            link.carrier.pause()
         private.loop.advance(2 * CONGESTED_S)
-        if not private.bridge.links[-1].is_up:
-            private.greet()
-    assert private.dials == MAX_HELD_UP
+    assert MAX_HELD_UP < private.dials <= MAX_HELD_UP + FREE_CARRIERS
 
 
-@pytest.mark.parametrize(("sessions", "is_closed"), [(1, False), (2, True)])
-def test_a_carrier_that_takes_nothing_for_long_is_closed_if_that_holds_up_anybody(sessions: int, is_closed: bool) -> None:
+def test_a_portal_that_reads_slowly_is_no_reason() -> None:
+    private = Private()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
+        private.dispatcher.streams[0].sock = sock
+        private.bridge.links[0].carrier.pause()
+        for _ in range(20):
+            before = tcp_info(sock)
+            assert before is not None
+            sock.send(b"x")
+            until("it is acknowledged", lambda before=before: tcp_info(sock).acked > before.acked, 5)
+            private.loop.advance(CONGESTED_S / 4)
+        assert private.dials == 1
+        private.loop.advance(CONGESTED_S * 3)
+        assert private.dials > 1
+
+
+def test_a_carrier_that_the_portal_does_not_read_is_left_to_it_and_that_is_told() -> None:
     private = Private()
     carrier = private.bridge.links[0].carrier
-    for number in range(3, 2 + sessions):
-        carrier.write(encode_new(number, WEB))
+    carrier.write(encode_new(3, WEB))
     carrier.pause()
-    private.pass_time(STALL_S + 4)
-    assert carrier.ended is is_closed
+    private.pass_time(STALL_S + 10)
+    assert not carrier.ended
+    assert private.told == ["a carrier with 2 sessions stands still: nothing was taken of it for 10 s"]
+    carrier.resume()
+    private.pass_time(TICK_S)
+    carrier.pause()
+    private.pass_time(STALL_S + 10)
+    assert len(private.told) == 2
