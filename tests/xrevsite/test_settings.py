@@ -33,11 +33,6 @@ def test_check_for_deployment_is_clean_behind_https(tmp_path: Path) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_no_migration_is_missing(tmp_path: Path) -> None:
-    done = manage(tmp_path / "var", "makemigrations", "--check", "--dry-run")
-    assert (done.stdout, done.returncode) == ("No changes detected\n", 0)
-
-
 def test_sqlite_is_in_wal_mode(tmp_path: Path) -> None:
     ask = "from django.db import connection as c; k = c.cursor(); k.execute('PRAGMA journal_mode'); print(k.fetchone()[0])"
     done = manage(tmp_path / "var", "shell", "--no-imports", "-c", ask)

@@ -1,4 +1,7 @@
-"""A panel's consumers in this process, and agents and browsers that speak to them; with the layer in memory and with Redis."""
+"""A panel's consumers in this process, and agents and browsers that speak to them; with the layer in memory and with Redis.
+
+Where REDIS_URL names a server (`make test-redis`) it is that one, and the settings that the panel has then.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +50,12 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait(10)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["given"] if settings.HAS_REDIS else ["memory", "redis"])
 def layer(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
     if request.param == "redis":
         config = {"hosts": [request.getfixturevalue("redis_url")], "prefix": "test"}
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": config}}
-    else:
+    elif request.param == "memory":
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     channel_layers.backends = {}
     yield request.param

@@ -126,9 +126,9 @@ def test_the_number_of_reported_duplicates_is_bounded() -> None:
     ids=["items", "comments", "escapes", "keys"],
 )
 def test_megabytes_take_seconds(text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     parse(text)
-    assert time.perf_counter() - begin < SECONDS_FOR_5_MB
+    assert time.process_time() - begin < SECONDS_FOR_5_MB
 
 
 JSON_VALUES = st.recursive(

@@ -156,9 +156,9 @@ def test_aliases_of_aliases_are_bounded_in_number_and_in_depth() -> None:
     laughs = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     assert "more than 1000000 values" in fault_of(laughs).message
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     deep = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 70))
     assert fault_of(deep) == (64, 12, "there are more than 64 objects and lists inside each other")
 

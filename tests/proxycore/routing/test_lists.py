@@ -19,7 +19,7 @@ from tests.proxycore.routing.requests import request
 
 ADS = DomainSet("geosite:ads", full=["full.example"], suffixes=["ads.example"], keywords=["track"], regexps=["^ad[0-9]+$"])
 CLOUD = DomainSet("geosite:cloud", suffixes=["ads.example", "cloud.example"])
-MAX_DECISION_S = 20e-6
+MOST_TIMES_SLOWER = 3.0         # with lists of 100,000 names, against the same with 100; it is 1.3
 
 
 def blocks(*texts: str) -> AddressSet:
@@ -123,42 +123,49 @@ def test_the_index_finds_the_rule_that_trying_each_in_turn_finds(rules: list[lis
 
 
 def seconds_a_decision(router: Router, hosts: list[str]) -> float:
+    """Of the processor: other programs take turns with this one."""
     requests = [request(host) for host in hosts]
     best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(20):
+        start = time.process_time()
         for one in requests:
             router.pick(one)
-        best = min(best, (time.perf_counter() - start) / len(requests))
+        best = min(best, (time.process_time() - start) / len(requests))
     return best
 
 
-def test_ten_thousand_rules_and_lists_of_a_hundred_thousand_names_stay_quick() -> None:
+def router_with(names: int, lists: int, rules: int, blocks_of_one: int) -> Router:
+    """Rules for `lists` lists, `rules` domains and a tenth as many networks, a list of blocks and one of `names` suffixes."""
     big = DomainSet(
-        "geosite:big", suffixes=[f"d{n}.example" for n in range(100_000)], full=[f"w.f{n}.example" for n in range(10_000)],
+        "geosite:big", suffixes=[f"d{n}.example" for n in range(names)], full=[f"w.f{n}.example" for n in range(names // 10)],
         keywords=["qqqq"], regexps=[r"^zz[0-9]+\.example$"],
     )
-    lists = [DomainSet(f"geosite:{n}", suffixes=[f"d{m}.example" for m in range(n, n + 300)]) for n in range(200)]
-    addresses = AddressSet([(n << 16, (n << 16) + 0x7FFF) for n in range(20_000)], [(n << 96, n << 96) for n in range(5_000)])
-    rules = [Rule("tag", "a", (InboundTagCondition(["other"]), DomainCondition([big])))]
-    rules += [Rule(f"l{n}", f"l{n}", (DomainCondition([one]),)) for n, one in enumerate(lists)]
-    rules += [Rule(f"r{n}", f"r{n}", (DomainCondition([parse_domain(f"domain:r{n}.test")]),)) for n in range(9_000)]
-    rules += [Rule(f"i{n}", f"i{n}", (AddressCondition("destination", [parse_address(f"10.{n >> 8}.{n & 255}.0/24")]),))
-              for n in range(1_000)]
-    rules += [Rule("cn", "cn", (AddressCondition("destination", [AddressList(addresses, False, "geoip:cn")]),))]
-    rules += [Rule("big", "big", (DomainCondition([big]),))]
-    router = Router.compile(rules, "direct")
+    small = [DomainSet(f"geosite:{n}", suffixes=[f"d{m}.example" for m in range(n, n + 300)]) for n in range(lists)]
+    addresses = AddressSet(
+        [(n << 16, (n << 16) + 0x7FFF) for n in range(blocks_of_one)], [(n << 96, n << 96) for n in range(blocks_of_one // 4)])
+    made = [Rule("tag", "a", (InboundTagCondition(["other"]), DomainCondition([big])))]
+    made += [Rule(f"l{n}", f"l{n}", (DomainCondition([one]),)) for n, one in enumerate(small)]
+    made += [Rule(f"r{n}", f"r{n}", (DomainCondition([parse_domain(f"domain:r{n}.test")]),)) for n in range(rules)]
+    made += [Rule(f"i{n}", f"i{n}", (AddressCondition("destination", [parse_address(f"10.{n >> 8}.{n & 255}.0/24")]),))
+             for n in range(rules // 10)]
+    made += [Rule("cn", "cn", (AddressCondition("destination", [AddressList(addresses, False, "geoip:cn")]),))]
+    return Router.compile([*made, Rule("big", "big", (DomainCondition([big]),))], "direct")
+
+
+def test_ten_thousand_rules_and_lists_of_a_hundred_thousand_names_stay_quick() -> None:
+    router = router_with(names=100_000, lists=200, rules=9_000, blocks_of_one=20_000)
     assert router.pick(request("a.b.d99999.example")) == "big"
     assert router.pick(request("d450.example")) == "l151"
     assert router.pick(request("x.r8999.test")) == "r8999"
     assert router.pick(request(str(IPv4Address(0x00050001)))) == "cn"
     assert router.pick(request("nothing.invalid")) == "direct"
-    hosts = ["a.b.d99999.example", "x.r8999.test", "0.5.0.1", "nothing.invalid", "10.3.1.1", "www.long.name.of.nobody.test"]
-    assert seconds_a_decision(router, hosts * 200) < MAX_DECISION_S
+    hosts = ["a.b.d99999.example", "x.r8999.test", "0.5.0.1", "nothing.invalid", "10.3.1.1", "www.long.name.of.nobody.test"] * 40
+    few = router_with(names=100, lists=2, rules=10, blocks_of_one=20)
+    assert seconds_a_decision(router, hosts) < MOST_TIMES_SLOWER * seconds_a_decision(few, hosts)
 
 
 def test_a_list_of_a_hundred_thousand_names_loads_in_a_moment() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     big = DomainSet("x", suffixes=[f"d{n}.example" for n in range(100_000)])
     Router.compile([Rule(str(n), "a", (DomainCondition([big]),)) for n in range(10)], None)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -141,11 +141,11 @@ def seconds_a_decision(router: Router, requests: list[Request]) -> float:
     rounds = 200
     best = float("inf")
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(rounds):
             for one in requests:
                 router.pick(one)
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     return best / rounds / len(requests)
 
 
