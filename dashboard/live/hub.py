@@ -178,8 +178,9 @@ class Hub:
         while empty_s < LINGER_S:
             now = time.monotonic()
             if self._changes.due is not None and now >= self._changes.due:
-                self._changes.told(now)
+                self._changes.telling(now)
                 await self._tell_changes()
+                self._changes.told(now, time.monotonic())
             elif now >= turn_at:
                 turn += 1
                 turn_at = now + BEAT_S

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from proxycore.agent.log_ring import Line, shortened
-from proxycore.messages.beat import AGENT_S, Gathering, until_next
+from proxycore.messages.beat import AGENT_S, IDLE_S, Gathering, until_next
 from proxycore.messages.events import Event, Kind
 from proxycore.messages.link import Happened, LogLines, Ping, State, Traffic
 from proxycore.messages.patch import difference, merge
@@ -30,7 +30,8 @@ class Outbox:
 
     def __init__(
         self, state: Callable[[], dict[str, Any]], traffic: Callable[[], list[Traffic]], *,
-        clock: Callable[[], float] = time.monotonic, state_in_s: Callable[[], float] = lambda: until_next(time.time(), AGENT_S),
+        clock: Callable[[], float] = time.monotonic,
+        state_in_s: Callable[[], float] = lambda: until_next(time.time(), AGENT_S, IDLE_S),
     ) -> None:
         """`state_in_s` says how long it is from now until state is told again although nobody says that it changed."""
         self._state = state
@@ -83,6 +84,7 @@ class Outbox:
     def logged(self, instance: int, lines: Sequence[Line]) -> None:
         """Lines that somebody watches; of too many, the newest are shown."""
         self._log_lines.setdefault(instance, deque(maxlen=MAX_LOG_LINES)).extend(map(shortened, lines))
+        self.changed()                  # they go with the state
 
     def traffic_kept(self, boot: str, seq: int) -> None:
         self._traffic_unkept.discard((boot, seq))
@@ -115,9 +117,10 @@ class Outbox:
         now = self._clock()
         if now >= self._state_due or (self._changes.due is not None and now >= self._changes.due):
             self._state_due = now + self._state_in_s()
-            self._changes.told(now)
+            self._changes.telling(now)
             if (state := self._next_state()) is not None:
                 yield self._said(state)
+                self._changes.told(now, self._clock())
             watched, self._log_lines = self._log_lines, {}      # more may come while these are sent
             for instance, lines in watched.items():
                 yield self._said(LogLines(instance=instance, lines=list(lines)))

@@ -12,37 +12,48 @@ from typing import Final
 BEAT_S: Final = 1.0
 WORKER_S: Final = 0.0
 AGENT_S: Final = 0.15
-"""Of an agent whose workers have nothing to say: of its host there always is."""
+IDLE_S: Final = 1.3
+"""An agent whose workers say nothing for so long tells of its host, at the next AGENT_S."""
 
 GATHER_S: Final = 0.1
 """From the first word until what came by then is passed on."""
 
 LEAST_S: Final = 0.5
-"""From one time to the next, whatever happens."""
+"""From one time to the next, whatever happens; more, up to MOST_S, where telling takes more than SHARE of that."""
+
+MOST_S: Final = 0.8
+"""Less than a beat: who was late once is in step again some beats later with those whom it hears."""
+
+SHARE: Final = 0.1
 
 
-def until_next(clock_s: float, phase_s: float) -> float:
-    """Seconds from `clock_s` (Unix time) to the next moment of this phase that is not too soon."""
-    left_s = (phase_s - clock_s) % BEAT_S
-    return left_s if left_s >= LEAST_S else left_s + BEAT_S
+def until_next(clock_s: float, phase_s: float, least_s: float = LEAST_S) -> float:
+    """Seconds from `clock_s` (Unix time) to the next moment of this phase that is not sooner than `least_s`."""
+    return least_s + (phase_s - clock_s - least_s) % BEAT_S
 
 
 class Gathering:
     """Of one that passes on what it hears. Time, by a clock that only goes forward, is an argument."""
 
-    __slots__ = ("_told_at", "due")
+    __slots__ = ("_free_at", "due")
 
     def __init__(self) -> None:
         self.due: float | None = None       # when to tell; None: nothing has changed
-        self._told_at = float("-inf")
+        self._free_at = float("-inf")
 
     def changed(self, now: float) -> bool:
         """There is something to tell. True: the first since the last time."""
         if self.due is not None:
             return False
-        self.due = max(now + GATHER_S, self._told_at + LEAST_S)
+        self.due = max(now + GATHER_S, self._free_at)
         return True
 
-    def told(self, now: float) -> None:
+    def telling(self, now: float) -> None:
+        """What has changed up to now is told now. Say `told` when that is done."""
         self.due = None
-        self._told_at = now
+        self._free_at = now + LEAST_S
+
+    def told(self, began: float, now: float) -> None:
+        self._free_at = began + min(max(LEAST_S, (now - began) / SHARE), MOST_S)
+        if self.due is not None:
+            self.due = max(self.due, self._free_at)
