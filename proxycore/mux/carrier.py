@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from proxycore.errors import LinkDown, PeerError, ProxyError
 from proxycore.mux import codec, codec_extension
 from proxycore.mux.extension import Extension, Overloaded, reason_of
-from proxycore.mux.session import MuxPacketSession, MuxSession
+from proxycore.mux.session import CLOSED_LINGER_S, MuxPacketSession, MuxSession
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.stream import NULL_STREAM, Buffer, Stream
@@ -217,6 +217,9 @@ class Carrier(Stream):
         """Send an End after what `session` still has to send, and forget it then."""
         if session.tx is not None:
             session.ending = True
+            if session.window:
+                session.tx_mark = session.tx_bytes
+                self.wheel.watch(session, CLOSED_LINGER_S)
             return
         self._forget(session.id, session)
         if not self.ended:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxycore.destination import Destination
-from proxycore.errors import LimitError
+from proxycore.errors import LimitError, LinkDown
 from proxycore.mux.codec import encode_packet
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, PacketStream, Stream
 
@@ -32,6 +32,10 @@ and then for more of it.
 Mux.cool has no half-close: an End is the end of both directions, so an End sent at once would lose the answer.
 """
 
+CLOSED_LINGER_S = 600.0
+"""How long a session that was closed waits for credit for its last bytes. Where both ends were, nobody would grant any; a slow
+reader grants seldom, since it does so when half a window is taken."""
+
 
 class MuxSession(Stream):
     """A TCP session. What its neighbour writes goes to the carrier; `deliver` is what came from the carrier."""
@@ -40,11 +44,12 @@ class MuxSession(Stream):
         "_awaits_answer", "_error", "_has_sent_finish", "_paused", "_remote_ended", "_rx", "account", "begun_at",
         "buffer_bytes", "carrier", "counted_received", "counted_sent", "credit", "ended", "ending", "granted_at", "id",
         "is_finished", "is_finishing", "received", "request", "rx_bytes", "rx_limit", "rx_mark", "sent", "tx", "tx_bytes",
-        "wheel_slot", "window",
+        "tx_mark", "wheel_slot", "window",
     )  # fmt: skip
 
     counted_received: int           # the account's
     counted_sent: int
+    tx_mark: int                    # `tx_bytes` when it was last looked at, while `ending`
 
     is_packet = False
 
@@ -108,8 +113,13 @@ class MuxSession(Stream):
         self._finish()
 
     def on_watch(self) -> float | None:
-        """The time to wait for an answer is over."""
-        if not self.ended and not self.ending:
+        """The time to wait for an answer is over, or that for credit."""
+        if self.ending and self.window and not self.ended:
+            if self.tx_bytes != self.tx_mark:
+                self.tx_mark = self.tx_bytes
+                return CLOSED_LINGER_S
+            self.abort(LinkDown("what it had still to send was not taken"))
+        elif not self.ended and not self.ending:
             if not self._awaits_answer or self._rx is not None:
                 self._awaits_answer = True      # it came or still comes, or its reader is slow: wait for more of it
                 return HALF_CLOSE_LINGER_S

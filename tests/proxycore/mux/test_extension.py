@@ -14,7 +14,7 @@ from proxycore.mux import extension as extension_module
 from proxycore.mux.codec import encode_new, encode_packet, keep_head
 from proxycore.mux.codec_extension import Reason, encode_credit, encode_finish, encode_ping, encode_reset
 from proxycore.mux.extension import INITIAL_WINDOW_BYTES, MAX_WINDOW_BYTES, Extension
-from proxycore.mux.session import MuxSession
+from proxycore.mux.session import CLOSED_LINGER_S, MuxSession
 from tests.proxycore.mux.test_carrier import DNS, TARGET, Pair
 from tests.support.streams import RecordingStream
 
@@ -219,6 +219,48 @@ def test_a_close_waits_for_credit_and_ends_both_directions(pair: ExtendedPair) -
     pair.loop.turn()
     assert (len(client.data), client.closed) == (INITIAL_WINDOW_BYTES + 5, True)
     assert not pair.server.sessions
+
+
+@pytest.mark.parametrize("is_far_closed", [True, False], ids=["both closed", "one closed"])
+def test_a_close_waits_ten_minutes_for_who_takes_nothing(pair: ExtendedPair, is_far_closed: bool) -> None:
+    session, _, far, target = pair.stalled()
+    far.pause()
+    session.write(bytes(INITIAL_WINDOW_BYTES + 5))
+    pair.loop.turn()
+    assert (session.credit, far.credit) == (0, 0)
+    session.close()
+    if is_far_closed:
+        far.close()
+    pair.loop.turn()
+    assert pair.client.sessions
+    for _ in range(int(CLOSED_LINGER_S) + 1):
+        pair.wheel.turn()
+    pair.loop.turn()
+    assert not pair.client.sessions
+    assert not pair.server.sessions
+    far.resume()
+    assert is_far_closed or (len(target.data), target.aborted) == (INITIAL_WINDOW_BYTES, True)
+
+
+def test_a_close_waits_for_who_takes_little_at_a_time(pair: ExtendedPair) -> None:
+    session, client, far, target = pair.opened()
+    far.pause()
+    target.on_write = far.pause
+    session.pause()
+    session.write(bytes(2 * INITIAL_WINDOW_BYTES))
+    for _ in range(4):
+        pair.loop.turn()
+        if client.paused:
+            break
+        session.write(bytes(PIECE))
+    sent = session.sent
+    session.close()
+    for second in range(3 * int(CLOSED_LINGER_S)):
+        pair.wheel.turn()
+        if not second % 30:
+            far.resume()
+        pair.loop.turn()
+    assert (len(target.data), target.closed) == (sent, True)
 
 
 def test_readers_of_a_process_that_holds_too_much_are_reset(pair: ExtendedPair, monkeypatch: pytest.MonkeyPatch) -> None:
