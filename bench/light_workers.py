@@ -1,6 +1,6 @@
 """Many workers in one process, for live_load.py: `python light_workers.py FIFO`.
 
-Two hundred real ones would take some 8 GiB, and time of the two cores whose use is measured. So what an agent starts is a shell
+Two hundred real ones would take some 6 GiB, and time of the cores whose use is measured. So what an agent starts is a shell
 that writes its number and its socket's path into FIFO and becomes a `sleep`: a process that the agent watches and may signal. Its
 socket is served here, in the words of proxycore/messages/worker.py: once a second, at the second as real workers do, each says
 what moved in a portal of two carriers. Nothing is relayed.

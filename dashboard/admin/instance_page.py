@@ -114,8 +114,8 @@ class SettingsForm(forms.Form):
     note = forms.CharField(required=False, max_length=2000, widget=Textarea(attrs={"rows": 2}))
     enabled = forms.BooleanField(required=False, widget=Switch(), help_text="off: no worker runs it, and its ports are free")
     memory_limit_mib = forms.IntegerField(
-        required=False, min_value=0, max_value=MOST_MEMORY_MIB, widget=NumberInput(), label="Memory, at most",
-        help_text=f"MiB, {LEAST_MEMORY_MIB} or more; empty: no limit. It holds from the next start of the worker on")
+        required=False, min_value=0, max_value=MOST_MEMORY_MIB, widget=NumberInput(), label="Memory in MiB, at most",
+        help_text=f"{LEAST_MEMORY_MIB} or more; empty: no limit. It holds from the worker's next start on")
     descriptor_limit = forms.IntegerField(
         required=False, min_value=0, max_value=MOST_DESCRIPTORS, widget=NumberInput(), label="Open files, at most",
         help_text=f"{LEAST_DESCRIPTORS} or more; a client takes one or two. Empty: as many as the node allows")

@@ -197,6 +197,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         arrive = database_sync_to_async(presence.arrived)
         arrival = await arrive(self.node.pk, self.node.identity_prefix or "", hello, self.address, self.connected_at)
         if arrival is None or arrival.is_refused:
+            await database_sync_to_async(presence.note_refused)(self.node.pk, self.address)
             if arrival is not None and arrival.node.state == Standing.PAUSED and hello.is_paused and self.held is None:
                 await self._hold(hello)
             else:
@@ -219,7 +220,6 @@ class AgentConsumer(AsyncWebsocketConsumer):
         """It knows that it is paused. A word that came before we listened for it is not missed."""
         self.held = hello
         await self.channel_layer.group_add(held_group_of(self.node.pk), self.channel_name)
-        await database_sync_to_async(presence.note_refused)(self.node.pk, self.address)
         self._write(self._look_at_standing)
 
     async def _release(self, hello: Hello) -> None:

@@ -176,6 +176,7 @@ def test_another_certificate_than_the_pinned_one_hears_nothing(secure_panel: Pan
     until("it says so", lambda: "the certificate is not the pinned one" in agent.log, 15)
     assert pair(LOCALHOST).sha256 in agent.log
     assert secure_panel.joined == []
+    assert "Traceback" not in agent.log
     agent.end()
 
     joined = start(processes, "--panel", secure_panel.url, "--token-file", token_file(processes.folder),
