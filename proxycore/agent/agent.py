@@ -170,7 +170,10 @@ class Agent:
         self._outbox.traffic_kept(kept.boot, kept.seq)
 
     async def paused(self) -> None:
-        self._state_dir.is_paused = True
+        try:
+            self._state_dir.is_paused = True
+        except OSError as error:        # the disk is full, say: they stop all the same
+            _log.error("that the node is paused cannot be written down, so it holds until the agent ends: %s", error.strerror)
         await asyncio.gather(*(instance.stop(self._drain_s) for instance in self._instances.values()))
 
     # what instances tell: their Reporter

@@ -41,6 +41,9 @@ class Judge:
         A tunnel that the new document does not have is not in the state, and need not come back.
         """
         trial = self.trial
+        if now < trial.since:           # the host's clock was set back: no trial is to last as long as it was wrong
+            trial.since, trial.until = now, now + trial.until - trial.since
+            self._seen.clear()
         if now >= trial.since + SETTLE_S:
             self._seen.update((tunnel, now) for tunnel in tunnels_up(state))
         there = tunnels(state)

@@ -178,6 +178,7 @@ def test_the_first_revision_is_not_on_trial(panel: Panel, node: Node) -> None:  
 def test_what_is_published_around_a_pause_and_cannot_be_run_leaves_what_ran(
     panel: Panel, node: Node, running: int, is_applying: bool  # noqa: F811
 ) -> None:
+    (node.state_dir / "paused.new").mkdir()         # that it is paused cannot be written down: it is obeyed all the same
     refused = {"refuse": "the port is taken", "done_after_s": 5}
     if is_applying:
         panel.want(wanted(1, 2, refused))

@@ -80,3 +80,10 @@ def test_a_worker_that_does_not_run_does_not_stand(is_confirmed: bool) -> None:
 
 def test_a_confirmation_does_not_bring_tunnels_back() -> None:
     assert judge(needs_confirm=True, is_confirmed=True).look(110, state(PORTAL)) == "bridge office did not come back within 10 s"
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_trial_last_longer_than_twice_its_time() -> None:
+    one = judge(since=9000.0, until=9010.0)
+    assert one.look(9005, state(PORTAL, BRIDGE)) is None
+    assert one.look(100, state(PORTAL)) is None
+    assert one.look(110, state(PORTAL)) == "bridge office did not come back within 10 s"
