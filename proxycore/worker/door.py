@@ -135,10 +135,17 @@ def bind(path: str) -> socket.socket:
     return sock
 
 
-def unbind(path: str) -> None:
-    """Remove the socket's file. May be called twice."""
+def mark_of(path: str) -> tuple[int, int]:
+    """What tells the socket's file from a later one at its place. Raises: OSError."""
+    found = os.lstat(path)
+    return found.st_ino, found.st_ctime_ns
+
+
+def unbind(path: str, mark: tuple[int, int]) -> None:
+    """Remove the socket's file, unless another worker's is there by now. May be called twice."""
     with contextlib.suppress(OSError):
-        os.unlink(path)
+        if mark_of(path) == mark:
+            os.unlink(path)
 
 
 def _remove_stale(path: str) -> None:

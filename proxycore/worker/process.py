@@ -12,7 +12,7 @@ from proxycore import logs
 from proxycore.cli import DEFAULT_DRAIN_S
 from proxycore.event_loop import new_event_loop, raise_open_files_limit
 from proxycore.process import EXIT_NOT_STARTED
-from proxycore.worker.door import AgentConnection, bind, unbind
+from proxycore.worker.door import AgentConnection, bind, mark_of, unbind
 from proxycore.worker.worker import Worker
 
 FAREWELL_S: Final = 2.0
@@ -31,6 +31,7 @@ async def _serve(path: str, *, as_json: bool, orphan_s: float) -> int:
     loop = asyncio.get_running_loop()
     try:
         sock = bind(path)
+        mark = mark_of(path)
     except OSError as error:
         sys.stderr.write(f"cannot listen on {path}: {error.strerror or error}\n")
         return EXIT_NOT_STARTED
@@ -52,7 +53,7 @@ async def _serve(path: str, *, as_json: bool, orphan_s: float) -> int:
             connection.abort()
         return code
     finally:
-        unbind(path)
+        unbind(path, mark)
 
 
 def _kept(connection: AgentConnection, connections: set[AgentConnection]) -> AgentConnection:
