@@ -275,6 +275,7 @@ class NodeInstance:
         trial = self._record.trial
         is_limited = bool(wanted.limits or current.limits or wanted.paused or current.paused)
         _take(current, wanted)
+        self._pause(wanted)
         self._show()
         if trial is not None:
             if not self._supervisor.is_alive:       # the node was paused: the time begins anew
@@ -292,6 +293,11 @@ class NodeInstance:
         elif self._supervisor.complaint is not None:
             self._tell(Applied(instance=self.number, revision=current.revision, problems=[self._supervisor.complaint]))
 
+    def _pause(self, wanted: WantedInstance) -> None:
+        """Tunnels stay paused in a revision that comes back, too."""
+        for one in self.has:
+            one.paused = list(wanted.paused)
+
     async def _apply(self, wanted: WantedInstance, text: str) -> None:
         record = self._record
         revision = _take(Revision(revision=wanted.revision, document_sha256=wanted.document_sha256, name=wanted.name), wanted)
@@ -300,6 +306,7 @@ class NodeInstance:
         except OSError as error:
             self._refuse(wanted, [Complaint(text=f"the node cannot write it down: {error.strerror}")])
             return
+        self._pause(wanted)
         is_return = record.good is not None and record.good.document_sha256 == revision.document_sha256
         before = self._up_before = tunnels_up(self._state)
         before.update(record.trial.tunnels if record.trial is not None else ())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from proxycore.messages.link import Close
+from proxycore.messages.worker import PausedTunnel
 from tests.e2e.test_agent import Nodes, node, nodes, panel  # noqa: F401 - fixtures
 from tests.support.agents_panel import Panel, wanted
 from tests.support.node import Node
@@ -45,13 +46,15 @@ def test_a_revision_whose_tunnels_come_back_stands(panel: Panel, node: Node, run
 
 
 def test_a_tunnel_that_does_not_come_back_brings_the_revision_before(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
-    try_revision(panel, {"portals": {"home": 0, "idle": 0}}, confirm_s=2.5)
+    paused = PausedTunnel(kind="portal", tunnel="idle")
+    try_revision(panel, {"portals": {"home": 0, "idle": 0}}, confirm_s=2.5, paused=[paused])
     reverted = panel.await_said("reverted")
     assert (reverted.instance, reverted.revision, reverted.back_to) == (1, 2, 1)
     assert reverted.reason == "portal home did not come back within 2 s"
     state = until("revision 1 runs", lambda: panel.worker(1) if panel.worker(1)["revision"] == 1 else None, 5)
     assert (state["pid"], state["wanted"]) == (running, 2)
     until("its tunnel is up", lambda: panel.worker(1)["portals"]["home"]["carriers"], 5)
+    assert panel.ask(1, "sessions").answer["paused"] == [paused.model_dump()]
     assert "did not come back" in panel.await_event("reverted").text
 
     panel.said.clear()
