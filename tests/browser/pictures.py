@@ -65,20 +65,29 @@ class Picture(NamedTuple):
 PICTURES = (
     Picture("front", "/admin/", ".x-maplane.x-is-good", (1280, 950)),
     Picture("front-phone", "/admin/", ".x-maplane.x-is-good", (390, 1200), dark=True),
-    Picture("tunnel", "/admin/dashboard/instance/1/tunnel/?kind=portal&tag=home-nas", ".x-vt-row", (1280, 830), dark=True),
+    Picture("tunnel", "/admin/dashboard/instance/1/tunnel/?kind=portal&tag=home-nas", ".x-vt-row", (1280, 930), dark=True),
     Picture("nodes", "/admin/dashboard/node/", "#live-nodes tbody tr", (1280, 420)),
     Picture("expose", "/admin/dashboard/instance/expose/", "text=The way that you are making",
             fill=(("#id_name", "wiki"), ("#id_target_host", "192.168.1.30"), ("#id_portal_host", "edge.example.net"))),
     Picture("service", "/admin/dashboard/service/1/change/", "text=What to do now", dark=True),
     Picture("instance", "/admin/dashboard/instance/1/change/", "text=How connections go", (1280, 1000)),
     Picture("explain", "/admin/dashboard/instance/1/explain/?host=192.168.1.10&port=80&network=tcp&inbound=home-nas-entry",
-            ".x-verdict"),
+            "#explained-carriers ol", (1280, 900)),
     Picture("publish", "/admin/dashboard/instance/4/publish/", "text=Publish as revision 2"),
     Picture("instance-phone", "/admin/dashboard/instance/1/change/", "text=How connections go", PHONE, dark=True),
 )
 
 
 SECONDS = 4         # that pages are told of, so that rates are there
+
+
+CARRIERS = {"policy": "leastLoad", "paused": False, "carriers": [
+    {"carrier": "1", "peer": "198.51.100.7:51023", "user": "home-nas@bridge", "is_chosen": True, "is_usable": True,
+     "why": "2 sessions, 24.2 ms"},
+    {"carrier": "0", "peer": "198.51.100.7:51022", "user": "home-nas@bridge", "is_chosen": False, "is_usable": True,
+     "why": "3 sessions, 24.2 ms"},
+]}
+"""What the worker answers that Explain asks."""
 
 
 LIVE = frozenset({"front", "front-phone", "tunnel", "nodes", "instance", "instance-phone"})
@@ -119,6 +128,7 @@ def take(browser: Browser, panel: Panel, picture: Picture, folder: Path) -> Path
         page = context.new_page()
         feed = Feed(page)
         tell(feed)
+        page.route("**/ask/", lambda route: route.fulfill(json=CARRIERS))
         log_in(page, panel, "ada")
         page.goto(f"{panel.url}{picture.path}")
         if picture.name in LIVE:
