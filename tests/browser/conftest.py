@@ -127,10 +127,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """An empty tab of a new person, 1280 wide."""
+    """An empty tab of a new person, 1280 wide, who wants nothing to move: to paint what moves takes most of a processor."""
     if "new_panel" in request.fixturenames:
         request.getfixturevalue("new_panel")        # it ends after the tab, which would miss it
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(15_000)
     errors: list[str] = []
