@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory
 .SILENT:
 .PHONY: help setup setup-dev demo up test test-postgres test-redis check bench pictures fuzz clean
 
+# Images of Python often set it. Hundreds of processes that the tests start would each compile the program again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PY := $(VENV)/bin/python
 LEAST_PYTHON := 3.11
