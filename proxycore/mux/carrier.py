@@ -77,8 +77,8 @@ class Carrier(Stream):
     """What both sides have in common. `peer` is the stream below; `write` is what came from it."""
 
     __slots__ = (
-        "_answer_room", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_lazy", "_is_scheduled", "_is_stalled",
-        "_loop",
+        "_answer_room", "_behind", "_blocked", "_bulk", "_decoder", "_express", "_frame_room", "_is_lazy", "_is_scheduled",
+        "_is_stalled", "_loop",
         "_packet_room", "_refused", "_slow", "_turn",
         "account", "blocked_at", "counted_received", "counted_sent", "ended", "error", "extension", "is_client",
         "max_packet_bytes", "now", "on_congested", "on_ended", "on_outcome", "on_probed", "opened",
@@ -118,7 +118,8 @@ class Carrier(Stream):
         self._packet_room = self._answer_room = self._frame_room = 0      # bytes, while blocked
         self._express: deque[MuxSession] = deque()
         self._bulk: deque[MuxSession] = deque()
-        self._slow: set[MuxSession] = set()     # above their buffer_bytes
+        self._behind: set[MuxSession] = set()   # for whose readers something waits; without credit, and they may have ended
+        self._slow: set[MuxSession] = set()     # of them, those above their buffer_bytes
         self._is_stalled = False
         self._refused: set[int] = set()
 
@@ -277,6 +278,10 @@ class Carrier(Stream):
                 session.fail(Overloaded("too much waits for slow readers"))
             return
         self.waiting_bytes += change
+        if session.rx_bytes:
+            self._behind.add(session)
+        else:
+            self._behind.discard(session)
         if session.rx_bytes > session.buffer_bytes:
             self._slow.add(session)
         elif self._slow and session.rx_bytes <= session.buffer_bytes // 2:
@@ -301,8 +306,7 @@ class Carrier(Stream):
 
     def slow_sessions(self) -> list[MuxSession]:
         """Those whose readers keep the carrier from being read."""
-        waiting = [session for session in self.sessions.values() if isinstance(session, MuxSession) and session.rx_bytes]
-        return list(self._slow) or sorted(waiting, key=lambda session: -session.rx_bytes)[:1]
+        return list(self._slow) or sorted(self._behind, key=lambda session: -session.rx_bytes)[:1]
 
     # frames that came
 
@@ -462,6 +466,7 @@ class Carrier(Stream):
         peer.close()
         self._express.clear()
         self._bulk.clear()
+        self._behind.clear()
         self._slow.clear()
         if self.on_ended is not None:
             self.on_ended(self)

@@ -89,8 +89,8 @@ class Stalls:
             self._told.discard(carrier)
 
     def _end(self, carrier: Carrier, guilty: list[MuxSession]) -> None:
-        others = _streams(carrier) - len(guilty)
-        if others <= 0:
+        others = sum(not session.is_packet and session not in guilty for session in carrier.sessions.values())
+        if not others:
             return              # it holds up nobody
         for session in guilty:
             self._tell(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from proxycore.messages.events import Event, Kind
+from proxycore.mux.carrier import CARRIER_BUFFER_BYTES
 from proxycore.mux.codec import KEEP, NEW, encode_end, encode_new, encode_packet, keep_head
 from proxycore.mux.session import SESSION_BUFFER_BYTES
 from proxycore.net.tcp_info import tcp_info
@@ -99,6 +100,32 @@ def test_a_carrier_that_is_held_up_for_a_moment_is_kept(public: Public) -> None:
     client.peer.resume()
     public.loop.advance(CONGESTED_S)
     assert set(public.bridge.states()) == {control.ACTIVE}
+
+
+def test_a_session_whose_target_is_done_holds_up_the_one_other_no_longer_either(public: Public) -> None:
+    other = public.client()
+    slow = public.stalled()
+    public.bridge.peer.write(encode_end(public.bridge.frames[-1][0]))
+    public.loop.advance(STALL_S + 2 * TICK_S)
+    assert slow.aborted
+    assert not other.ended
+    assert public.portal.links[0].carrier.stalled_at is None
+
+
+def test_many_sessions_whose_targets_are_done_hold_up_others_no_longer_either(public: Public) -> None:
+    other = public.client()
+    slow = [public.client() for _ in range(CARRIER_BUFFER_BYTES // SESSION_BUFFER_BYTES + 1)]
+    for client, number in zip(slow, sorted({frame[0] for frame in public.bridge.frames})[-len(slow):], strict=True):
+        client.peer.pause()
+        for _ in range(SESSION_BUFFER_BYTES // PIECE):
+            public.bridge.peer.write(keep_head(4, number, KEEP, 1, PIECE) + bytes(PIECE))
+        public.bridge.peer.write(encode_end(number))
+    carrier = public.portal.links[0].carrier
+    assert carrier.stalled_at is not None
+    public.loop.advance(STALL_S + len(slow) * TICK_S)
+    assert carrier.stalled_at is None
+    assert not other.ended
+    assert 0 < sum(client.aborted for client in slow) < len(slow)
 
 
 def test_nobody_is_asked_where_there_is_another_carrier(public: Public) -> None:
