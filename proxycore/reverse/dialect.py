@@ -51,6 +51,10 @@ class DialectMemory:
         """This bridge has understood `dialect` before."""
         return bool(self.fixed) or (credential, dialect) in self._confirmed
 
+    def is_found(self, credential: str, dialect: str) -> bool:
+        """This bridge has refused other names."""
+        return dialect != DIALECTS[0] and self._last.get(credential) == dialect
+
     def wrong(self, credential: str, dialect: str) -> str:
         """`dialect` was not understood: the next one to try. It is the first guess for this credential from now on."""
         if self.fixed:

@@ -15,8 +15,8 @@ from proxycore.reverse.stalls import is_held_up, is_stuck
 class Link:
     """One carrier of a portal, with its control session."""
 
-    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "health", "is_draining",
-                 "is_misunderstood", "nonce", "registered_at", "source", "tries")
+    __slots__ = ("addressed_at", "carrier", "control", "credential", "dialect", "drained_at", "has_tried", "health",
+                 "is_draining", "is_misunderstood", "is_tentative", "nonce", "registered_at", "source", "tries")
 
     health: Health                          # from `watch` on
 
@@ -31,6 +31,8 @@ class Link:
         self.is_draining = False
         self.drained_at = 0.0               # until it is known whether the DRAIN was understood
         self.is_misunderstood = False       # it seems that it was not
+        self.is_tentative = False           # it was drained only to see whether that is understood
+        self.has_tried = False              # ... some time
         self.tries = 0                      # dialects that were tried on this carrier
         self.nonce = secrets.randbits(64) or 1      # names it in the extension
 

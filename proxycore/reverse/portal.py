@@ -59,8 +59,11 @@ DRAIN_ANSWER_S = 6.0
 """A bridge that understood a DRAIN has opened another carrier by then; the cores look every 2 s."""
 
 SPARES = 2
-"""Drained carriers that are kept for each bridge of another core, once it has understood a DRAIN, which is the only way to ask it
-for one. When a slow client holds up the carrier in use they serve at once; a new one takes the bridge up to two seconds."""
+"""Drained carriers that are kept for each bridge of another core; a DRAIN is the only way to ask for one. Where a slow client
+holds up the one in use they serve at once. A new one takes the bridge two seconds, and it may not read."""
+
+FOUND_S = 10.0
+"""A bridge that refused other names, and not this one for so long, seems to understand it: it is asked for a first spare."""
 
 MAX_CARRIERS = 1024
 """Carriers of one portal; a bridge that opens one more is refused."""
@@ -420,9 +423,9 @@ class Portal(Outbound):
             elif link.carrier.opened > DRAIN_AFTER_SESSIONS and self._loop.time() - link.addressed_at >= SETTLE_S:
                 self._drain(link)
                 continue
-            elif self._may_be_spare(link) and len(spares.setdefault(link.credential, [])) < SPARES:
+            elif len(spares.get(link.credential, ())) < SPARES and self._is_to_be_spare(link):
                 self._drain(link)
-                spares[link.credential].append(link)
+                spares.setdefault(link.credential, []).append(link)
                 continue
             if link.control is None or link.control.ended:
                 continue
@@ -441,13 +444,19 @@ class Portal(Outbound):
                     spares.setdefault(link.credential, []).append(link)
         return spares
 
-    def _may_be_spare(self, link: Link) -> bool:
-        """Whether the bridge will open another carrier in place of `link`, and keep this one."""
-        return (
-            not (link.has_extension or link.is_congested or self._is_closed)
-            and link.control is not None and not link.control.ended
-            and self._memory.is_confirmed(link.credential, link.dialect)
-            and self._loop.time() - link.addressed_at >= SETTLE_S and len(self.links) <= MAX_CARRIERS // 2)
+    def _is_to_be_spare(self, link: Link) -> bool:
+        """Whether the bridge will open another carrier in place of `link` and keep this one, or it is time to see that."""
+        if link.has_extension or link.is_congested or self._is_closed or link.control is None or link.control.ended:
+            return False
+        if len(self.links) > MAX_CARRIERS // 2:
+            return False
+        age_s = self._loop.time() - link.addressed_at
+        if self._memory.is_confirmed(link.credential, link.dialect):
+            return age_s >= SETTLE_S
+        if link.has_tried or age_s < FOUND_S or not self._memory.is_found(link.credential, link.dialect):
+            return False
+        link.is_tentative = link.has_tried = True
+        return True
 
     def _drain(self, link: Link) -> None:
         """Tell the bridge to open another carrier, and use this one only until that is there."""
@@ -467,7 +476,11 @@ class Portal(Outbound):
             link.drained_at = self._loop.time()     # the bridge does not read, so it may not have it yet
             return
         others = [other for other in self.links if other.credential == link.credential and other is not link]
-        if all(other.is_draining for other in others):          # with another carrier the bridge need not open one
+        if link.is_tentative and not self._is_closed:
+            link.is_draining = link.is_tentative = False        # as before; nothing is said about it
+            link.tries -= 1
+            self._open_control(link, link.dialect)
+        elif all(other.is_draining for other in others):        # with another carrier the bridge need not open one
             link.is_misunderstood = True
             following = self._memory.suspect(link.credential, link.dialect)
             _log.info("portal %s: no carrier came after a DRAIN; the next one is addressed as %s", self.tag, following)

@@ -16,7 +16,7 @@ from proxycore.net.wheel import Wheel
 from proxycore.news import News
 from proxycore.reverse import control, dialect
 from proxycore.reverse.bridge import FREE_CARRIERS, MAX_ATTEMPTS, MAX_HELD_UP, TICK_S, Bridge
-from proxycore.reverse.portal import DRAIN_AFTER_SESSIONS, DRAIN_ANSWER_S, SETTLE_S, SPARES, Portal
+from proxycore.reverse.portal import DRAIN_AFTER_SESSIONS, DRAIN_ANSWER_S, FOUND_S, SETTLE_S, SPARES, Portal
 from proxycore.reverse.stalls import CONGESTED_S, STALL_S
 from proxycore.reverse.waiting import CARRIER_WAIT_S
 from proxycore.stream import Stream
@@ -221,20 +221,46 @@ def test_a_spare_serves_from_the_moment_at_which_a_carrier_is_held_up(public: Pu
     assert public.portal.waiting == 0
 
 
-def test_no_spare_is_asked_for_before_a_drain_was_understood() -> None:
+def found() -> Public:
+    """The bridge refuses two names."""
     public = Public(is_guessed=True)
     for number in (1, 2):
         public.bridge.peer.write(encode_end(number))
         public.loop.turn()
     assert public.bridge.control_names()[-1] == dialect.V2RAY
-    public.loop.advance(30)
+    return public
+
+
+def test_a_bridge_that_refused_other_names_is_asked_for_a_spare_after_a_while() -> None:
+    public = found()
+    public.loop.advance(FOUND_S - TICK_S)
     assert public.bridge.states(3)[-1] == control.ACTIVE
-    public.stalled()
-    public.loop.advance(1)
+    public.loop.advance(TICK_S * 2)
     assert public.bridge.states(3)[-1] == control.DRAIN
     second = public.bridge_comes()
     public.loop.advance(SETTLE_S + TICK_S)
-    assert second.states()[-1] == control.DRAIN
+    assert second.states()[-1] == control.DRAIN         # which it understands, so it is asked for another one soon
+    public.end()
+
+
+def test_where_none_comes_all_is_as_before() -> None:
+    public = found()
+    public.loop.advance(FOUND_S + TICK_S)
+    assert public.portal.links[0].is_draining
+    public.loop.advance(DRAIN_ANSWER_S + TICK_S)
+    assert not public.portal.links[0].is_draining
+    assert public.bridge.control_names()[-2:] == [dialect.V2RAY, dialect.V2RAY]
+    public.loop.advance(60)
+    assert public.bridge.states(4)[-1] == control.ACTIVE        # it is not asked again
+    assert public.portal._memory.first_guess("") == dialect.V2RAY
+    assert not public.bridge.is_closed
+    public.end()
+
+
+def test_no_spare_is_asked_for_where_the_name_is_a_guess() -> None:
+    public = Public(is_guessed=True)
+    public.loop.advance(60)
+    assert public.bridge.states()[-1] == control.ACTIVE
     public.end()
 
 
