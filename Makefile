@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .SILENT:
 .PHONY: help setup setup-dev demo up test test-postgres test-redis check bench pictures fuzz clean
 
-# Images of Python often set it. Hundreds of processes that the tests start would each compile the program again.
+# Images of Python often set it: each of the panel's processes would compile the program again, at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv

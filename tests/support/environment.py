@@ -4,5 +4,10 @@ REDIS_URL in the environment is kept: so the whole suite can be run with a real 
 """
 
 import os
+import sys
+
+# Images of Python often forbid it; the hundreds of processes that tests start would each compile the program again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ["REDIS_URL"] = os.environ.get("REDIS_URL") or "memory://"
