@@ -7,7 +7,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-from proxycore.destination import HostPort
+from proxycore.destination import HostPort, IPAddress, unmapped
 from proxycore.errors import LimitError, PeerError
 from proxycore.stream import Buffer
 
@@ -93,7 +93,7 @@ class ProxyHeaderReader:
             raise PeerError("the PROXY header is not one")
         try:
             kind = IPv4Address if words[1] == "TCP4" else IPv6Address
-            return Proxied((str(kind(words[2])), _port(words[4])), (str(kind(words[3])), _port(words[5])))
+            return Proxied((_plain(kind(words[2])), _port(words[4])), (_plain(kind(words[3])), _port(words[5])))
         except ValueError:
             raise PeerError("the PROXY header has no addresses") from None
 
@@ -116,11 +116,16 @@ class ProxyHeaderReader:
         if len(body) < form.size:
             raise PeerError("the PROXY header is too short for its addresses")
         source, local, source_port, local_port = form.unpack_from(body)
-        return Proxied((str(ip_address(source)), source_port), (str(ip_address(local)), local_port))
+        return Proxied((_plain(ip_address(source)), source_port), (_plain(ip_address(local)), local_port))
 
     def _take(self, size: int) -> None:
         self.rest = bytes(self._data[size:])
         self._data.clear()
+
+
+def _plain(ip: IPAddress) -> str:
+    """As sources are written everywhere: a front that listens for both families wraps IPv4 clients' addresses."""
+    return str(unmapped(ip))
 
 
 def _port(text: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.destination import HostPort
+from proxycore.destination import HostPort, unmapped
 from proxycore.errors import LimitError, PeerError
 from proxycore.net.wheel import Wheel
 from proxycore.transport.proxy_protocol import ProxyProtocolServer
@@ -29,6 +29,8 @@ VECTORS = [
     (V2_WITH_TLV, ADDRESSES),
     (V2_LOCAL, Proxied(None, None)),
     (V6, Proxied(("::1", 1), ("::2", 2))),
+    (b"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:c000:208 4096 443\r\n", ADDRESSES),
+    (encode_header(2, ("192.0.2.7", 1), ("::2", 2)), Proxied(("192.0.2.7", 1), ("::2", 2))),
 ]
 
 
@@ -127,4 +129,4 @@ def test_what_is_written_can_be_read(version: int, source: Any, local: Any, sour
     if source.is_unspecified or local.is_unspecified:
         assert found == Proxied(None, None)
     elif source.version == local.version:
-        assert found == Proxied((str(source), source_port), (str(local), local_port))
+        assert found == Proxied((str(unmapped(source)), source_port), (str(unmapped(local)), local_port))
