@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,8 @@ class StateDir:
         try:
             for folder in (self.path, self.documents, self.run):
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                if folder.stat().st_mode & stat.S_ISVTX:
+                    raise ConfigError("--state-dir", f"{folder} is everybody's: the agent needs a folder of its own")
                 os.chmod(folder, FOLDER_MODE)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:

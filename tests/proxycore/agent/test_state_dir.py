@@ -38,6 +38,13 @@ def test_a_folder_that_others_could_read_is_closed_to_them(tmp_path: Path) -> No
     state_dir.close()
 
 
+def test_a_folder_that_is_everybodys_stays_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(ConfigError, match="a folder of its own"):
+        StateDir(tmp_path).open()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+
+
 def test_one_agent_at_a_time_has_it(state_dir: StateDir) -> None:
     second = StateDir(state_dir.path)
     with pytest.raises(ConfigError, match=f"another agent \\(pid {os.getpid()}\\)"):
