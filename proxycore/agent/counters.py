@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple
 
 from proxycore.messages.link import Moved
 
 Kind = Literal["inbound", "outbound", "tunnel", "user"]
-KINDS: Final = frozenset(get_args(Kind))
 
 _SECTIONS: Final[Mapping[str, tuple[Kind, str]]] = {
     # of WorkerState: what it is called in Moved, and the key of its count of sessions or connections

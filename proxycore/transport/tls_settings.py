@@ -12,7 +12,6 @@ from proxycore.document.nearest import did_you_mean
 from proxycore.document.words import Split, Text
 from proxycore.transport.base import TransportSettings
 
-SHA256_BYTES = 32
 _OLD = ("1.0", "1.1")
 _USAGES = ("encipherment", "verify", "verifyclient")
 _UNKNOWN = "is known to Xray, not run by this version"
