@@ -90,6 +90,7 @@ def run_agent(arguments: argparse.Namespace) -> int:
         address = _address(arguments, identity)
         if identity is None:
             token = _read_token(arguments.token_file, token)
+            state_dir.try_out()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         state_dir.close()

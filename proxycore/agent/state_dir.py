@@ -19,6 +19,9 @@ FILE_MODE: Final = 0o600
 MAX_SOCKET_PATH_BYTES: Final = 100
 """The shortest that a system allows for a Unix socket's path is 104 (macOS)."""
 
+TRIED_BYTES: Final = 4096
+"""More than an identity takes."""
+
 LONGEST_SOCKET_NAME: Final = "1234567890.sock"
 
 
@@ -77,6 +80,15 @@ class StateDir:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    def try_out(self) -> None:
+        """Raises: ConfigError, nothing can be written here (the disk is full, say): a join token would be used up in vain."""
+        path = self.path / "tried"
+        try:
+            write_whole(path, bytes(TRIED_BYTES))
+            path.unlink()
+        except OSError as error:
+            raise ConfigError("--state-dir", f"{self.path} cannot be written to: {error.strerror}") from None
 
     def read_identity(self) -> Identity | None:
         """None where the node has not joined. Raises: ConfigError, the file is not readable as one."""

@@ -45,6 +45,14 @@ def test_a_folder_that_is_everybodys_stays_so(tmp_path: Path) -> None:
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
+def test_where_nothing_can_be_written_is_known_before_a_token_is_used_up(state_dir: StateDir) -> None:
+    state_dir.try_out()
+    assert {path.name for path in state_dir.path.iterdir()} == {"lock", "documents", "run"}
+    (state_dir.path / "tried.new").mkdir()
+    with pytest.raises(ConfigError, match="cannot be written to"):
+        state_dir.try_out()
+
+
 def test_one_agent_at_a_time_has_it(state_dir: StateDir) -> None:
     second = StateDir(state_dir.path)
     with pytest.raises(ConfigError, match=f"another agent \\(pid {os.getpid()}\\)"):
