@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from dashboard.accounts import traces
 from dashboard.live.telling import tell_wanted
 from dashboard.services import events, notifying, traffic
 from dashboard.services.periods import begin_periods
@@ -26,3 +27,4 @@ def forget_old_rows() -> None:
     traffic.forget_old()
     events.prune()
     notifying.forget_old()
+    traces.forget_old()
