@@ -121,6 +121,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 10,          # seconds
     }
 
+# Of each process: what was worked out from documents. With Django's 300 entries a panel of that many instances would find none.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5_000}}}
+
 # --- what processes tell each other
 REDIS_URL = env.str("REDIS_URL", default="") or broker.find(VAR_DIR)
 HAS_REDIS = REDIS_URL not in ("", broker.NONE)

@@ -26,7 +26,7 @@ from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError
 from dashboard.services.exporting import as_text
 from dashboard.services.importing import import_content
-from dashboard.services.instances import create_instance
+from dashboard.services.instances import create_instance, delete_instance
 from dashboard.services.ports import MAX_PORT, conflicts_of, free_port
 from dashboard.services.publishing import publish
 from dashboard.services.storing import load_content
@@ -181,14 +181,12 @@ def take_down(service: Service, *, by: Actor) -> bool:
     left = _without(content, service.name)
     record(by, Verb.DELETED, service, instance=instance)
     if service.far_instance is not None:
-        record(by, Verb.DELETED, service.far_instance)
-        service.far_instance.delete()
+        delete_instance(service.far_instance, by=by)
     service.delete()
     if not _is_bare(left):
         import_content(instance, left, by=by, verb=Verb.CHANGED, note=f"no longer exposes {service.name}")
         return True
-    record(by, Verb.DELETED, instance)
-    instance.delete()
+    delete_instance(instance, by=by)
     return False
 
 

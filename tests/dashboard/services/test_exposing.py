@@ -14,6 +14,7 @@ from dashboard.services.exporting import export_document
 from dashboard.services.exposing import BadWish, Wish, carry_out, plan, suggested_ports, take_down
 from dashboard.services.importing import import_new
 from dashboard.services.instances import local_node
+from dashboard.services.tokens import create_token
 from proxycore.api import check_text
 
 OTHER: dict[str, Any] = {
@@ -150,3 +151,13 @@ def test_taking_down_the_only_service_of_an_instance_removes_it(wish: Wish, ada:
     service = carry_out(replace(wish, core="xrev", far_node=wish.node), by=ada)
     take_down(service, by=ada)
     assert not Instance.objects.exists()
+
+
+def test_tokens_for_what_is_taken_down_alone_are_revoked(wish: Wish, ada: User) -> None:
+    service = carry_out(replace(wish, core="xrev", far_node=Node.objects.create(name="home")), by=ada)
+    far, _ = create_token(ada, by=ada, name="far", instances=[service.far_instance])
+    near, _ = create_token(ada, by=ada, name="near", instances=[service.instance])
+    take_down(service, by=ada)
+    for token in (far, near):
+        token.refresh_from_db()
+        assert not token.is_active
