@@ -181,7 +181,7 @@ class LintView(ApiView):
     @extend_schema(parameters=[CORE], request=DOCUMENT, responses={200: shapes.FindingSerializer(many=True)})
     def post(self, request: Request) -> Response:
         core = request.query_params.get("core", "")
-        return Response([_finding(one) for one in _of_core(lambda: lint_text(str(request.data), "document", core))])
+        return Response([as_finding(one) for one in _of_core(lambda: lint_text(str(request.data), "document", core))])
 
 
 def _of_core(lint: Any) -> Iterable[Any]:
@@ -210,11 +210,11 @@ def _preview(one: Preview) -> dict[str, Any]:
     return {
         "version": one.version, "changes": [change.as_json() for change in without_empty_lists(one.changes)],
         "kept": [problem.render() for problem in one.kept], "port_conflicts": [conflict.text for conflict in one.port_conflicts],
-        "findings": [_finding(finding) for finding in one.findings],
+        "findings": [as_finding(finding) for finding in one.findings],
     }
 
 
-def _finding(one: Finding, model: str = "", pk: int | None = None) -> dict[str, Any]:
+def as_finding(one: Finding, model: str = "", pk: int | None = None) -> dict[str, Any]:
     return {
         "code": one.code.id, "severity": one.severity, "path": one.path, "line": one.line, "column": one.column,
         "message": one.message, "fix": one.fix, "model": model, "id": pk,
@@ -223,5 +223,5 @@ def _finding(one: Finding, model: str = "", pk: int | None = None) -> dict[str, 
 
 def _placed(one: PlacedFinding) -> dict[str, Any]:
     if one.client_pk is not None:
-        return _finding(one.finding, "credential", one.client_pk)
-    return _finding(one.finding, str(one.kind or ""), one.pk)
+        return as_finding(one.finding, "credential", one.client_pk)
+    return as_finding(one.finding, str(one.kind or ""), one.pk)

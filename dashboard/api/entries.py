@@ -16,7 +16,7 @@ from dashboard.api.base import ApiView
 from dashboard.api.permissions import OfToken, may_see_secrets
 from dashboard.api.problems import ApiProblem
 from dashboard.api.versions import expected_version, with_etag
-from dashboard.api.viewsets import METHODS
+from dashboard.api.viewsets import METHODS, rows_to_switch
 from dashboard.choices import Verb
 from dashboard.engine.checking import entry_problems
 from dashboard.engine.content import Kind
@@ -74,6 +74,7 @@ class _RowsViewSet(SecretView, viewsets.ModelViewSet):
     lookup_value_converter = "int"
     ordering_fields: ClassVar = ["position", "id", "created_at", "updated_at"]
     ordering: ClassVar = ["id"]
+    changes: ClassVar = frozenset({"switch"})
 
     def get_queryset(self) -> QuerySet:
         rows: QuerySet = super().get_queryset()
@@ -101,6 +102,13 @@ class _RowsViewSet(SecretView, viewsets.ModelViewSet):
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: int = 0) -> Response:
         return self._switched(False)
+
+    @extend_schema(request=shapes.SwitchSerializer, responses={200: shapes.SwitchedSerializer})
+    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=())
+    def switch(self, request: Request) -> Response:
+        """Switch many on or off: all or none."""
+        rows, enabled = rows_to_switch(request, self.get_queryset())
+        return Response({"changed": set_enabled(rows, enabled, by=request.user)})
 
     def _switched(self, enabled: bool) -> Response:
         row = self.get_object()

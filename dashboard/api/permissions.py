@@ -28,7 +28,8 @@ _FOR_ADMINS: Final = (
 class RolePermission(BasePermission):
     """A view names its model by its queryset, and other rights by `needs`: by its action's name, else for all.
 
-    `reads` are actions that change nothing although they are posted ("*": all of the view's).
+    `reads` are actions that change nothing although they are posted ("*": all of the view's), `changes` those that are posted
+    to a list and change rows that are there.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -49,7 +50,8 @@ def _rights(request: Request, view: APIView) -> list[str]:
     if model is None:
         return needs.get("*", [])
     verb = ACTION_OF.get(request.method or "GET", "change")
-    if verb == "add" and getattr(view, "detail", False) and action != "clone":
+    is_of_row = getattr(view, "detail", False) and action != "clone"
+    if verb == "add" and (is_of_row or action in getattr(view, "changes", ())):
         verb = "change"         # posted to a row that is there
     return [f"{model._meta.app_label}.{verb}_{model._meta.model_name}"]
 

@@ -27,6 +27,8 @@ from dashboard.models import (
     RoutingRule,
 )
 
+MAX_MANY = 1000             # rows of one request
+
 
 def _within_reach(field: Any, context: Mapping[str, Any], path: str) -> None:
     """What a limited token is not for is not there, for what it sends neither."""
@@ -300,3 +302,19 @@ class LintSerializer(serializers.Serializer):
 
 class MoveSerializer(serializers.Serializer):
     to = serializers.IntegerField(min_value=0, max_value=1_000_000, help_text="the place from 0")
+
+
+class SwitchSerializer(serializers.Serializer):
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=2**63 - 1), min_length=1, max_length=MAX_MANY)
+    enabled = serializers.BooleanField()
+
+
+class SwitchedSerializer(serializers.Serializer):
+    changed = serializers.IntegerField(help_text="how many were not so before")
+
+
+class CloneInstanceSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=64)
+    node = serializers.PrimaryKeyRelatedField(
+        queryset=Node.objects.all(), required=False, allow_null=True, default=None, help_text="absent: that of the original")

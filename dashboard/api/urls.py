@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from dashboard.api import conditions, diagnosing, documents, entries, nodes, pausing, running, traffic, viewsets
+from dashboard.api import conditions, diagnosing, documents, entries, nodes, pausing, running, services, traffic, viewsets
 from dashboard.live.sse import LiveView
 
 router = SimpleRouter(use_regex_path=False)
@@ -30,6 +30,7 @@ router.register("events", nodes.EventViewSet)
 router.register("traffic", traffic.TrafficViewSet)
 router.register("conditions", conditions.ConditionViewSet)
 router.register("receivers", conditions.ReceiverViewSet)
+router.register("services", services.ServiceViewSet)
 
 app_name = "api"
 urlpatterns = [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,18 +19,34 @@ from dashboard.api.problems import ApiProblem
 from dashboard.api.serializers import (
     AuditSerializer,
     CertificateSerializer,
+    CloneInstanceSerializer,
     InstanceSerializer,
+    SwitchedSerializer,
+    SwitchSerializer,
     TokenSerializer,
 )
 from dashboard.api.versions import expected_version, with_etag
 from dashboard.choices import TokenScope
 from dashboard.models import ApiToken, AuditEntry, Certificate, Instance
 from dashboard.services.certificates import change_certificate, create_certificate, delete_certificate
+from dashboard.services.cloning import clone_instance
 from dashboard.services.instances import change_instance, create_instance, delete_instance
 from dashboard.services.publishing import is_published
 from dashboard.services.tokens import create_token, revoke_token
 
 METHODS = ["get", "post", "patch", "delete", "head", "options"]
+
+
+def rows_to_switch(request: Request, rows: QuerySet) -> tuple[list[Any], bool]:
+    """What a SwitchSerializer says. Raises ApiProblem: one of them is not there."""
+    asked = SwitchSerializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    wanted = set(asked.validated_data["ids"])
+    found = list(rows.filter(pk__in=wanted).order_by("pk"))
+    missing = sorted(wanted - {row.pk for row in found})
+    if missing:
+        raise ApiProblem(404, "not_found", f"There is no {missing[0]}; nothing was changed.", [("ids", f"no {missing[0]}")])
+    return found, asked.validated_data["enabled"]
 
 
 class InstanceViewSet(OfToken, ApiView, viewsets.ModelViewSet):
@@ -40,6 +58,8 @@ class InstanceViewSet(OfToken, ApiView, viewsets.ModelViewSet):
     lookup_value_converter = "int"
     is_for_all = True
     instance_path = "pk"
+    changes: ClassVar = frozenset({"switch"})
+    needs: ClassVar = {"clone": ["dashboard.add_instance", "dashboard.change_instance"]}
     filterset_fields: ClassVar = ["name", "node", "enabled"]
     search_fields: ClassVar = ["name", "note", "node__name"]
     ordering_fields: ClassVar = ["name", "created_at", "updated_at"]
@@ -78,6 +98,30 @@ class InstanceViewSet(OfToken, ApiView, viewsets.ModelViewSet):
         if wanted is not None and wanted != instance.version:
             raise ApiProblem(412, "version_conflict", f"It is at version {instance.version}, not {wanted}.")
         delete_instance(instance, by=self.request.user)
+
+    @extend_schema(request=CloneInstanceSerializer, responses={201: InstanceSerializer})
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, pk: int = 0) -> Response:
+        """A copy with everything that it holds. It is off, as both want the same ports."""
+        if is_limited(request):
+            self.permission_denied(request, "This token is for some instances only.")
+        instance = self.get_object()
+        asked = CloneInstanceSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = asked.validated_data
+        return self._answer(
+            clone_instance(instance, name=given["name"], node=given["node"], by=request.user).pk, status.HTTP_201_CREATED)
+
+    @extend_schema(request=SwitchSerializer, responses={200: SwitchedSerializer})
+    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=())
+    def switch(self, request: Request) -> Response:
+        """Switch many on or off: all or none."""
+        found, enabled = rows_to_switch(request, self.get_queryset())
+        rows = [row for row in found if row.enabled != enabled]
+        with transaction.atomic():
+            for row in rows:
+                change_instance(row, by=request.user, enabled=enabled)
+        return Response({"changed": len(rows)})
 
     def _answer(self, pk: int, status_code: int = 200) -> Response:
         instance = Instance.objects.with_role().with_published().get(pk=pk)

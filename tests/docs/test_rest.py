@@ -47,7 +47,7 @@ def assert_is_in(wanted: object, got: object) -> None:
 def test_every_command_of_the_page_answers_what_the_page_says(tmp_path: Path) -> None:
     bash, *_ = (require_program(name) for name in ("bash", "curl", "jq"))
     known = steps()
-    assert len(known) == 22
+    assert len(known) == 25
     with running_panel(tmp_path) as panel:
         panel.add_people()
         token = panel.python("""

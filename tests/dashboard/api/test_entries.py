@@ -153,3 +153,28 @@ def test_lists_take_a_fixed_number_of_queries(api: APIClient, edge: Instance, dj
     for name in (*NAMES, "instances", "audit", "nodes", "tokens", "certificates", "revisions"):
         with django_assert_max_num_queries(22):
             assert api.get(f"/api/v1/{name}/").status_code == 200
+
+
+def test_many_are_switched_at_once_or_none(ada: User, with_token: Callable[..., APIClient], edge: Instance) -> None:
+    api = with_token(ada, instances=[edge])
+    other, _ = import_new("{}", name="other", node=local_node(), by=None)
+    for name, rows in (("outbounds", edge.outbounds.all()), ("instances", Instance.objects.filter(pk=edge.pk))):
+
+        def switch(ids: list[int], enabled: bool, name: str = name) -> Any:
+            answer = api.post(f"/api/v1/{name}/switch/", {"ids": ids, "enabled": enabled}, format="json")
+            return answer.json()["changed"] if answer.status_code == 200 else answer.status_code
+
+        ids = [row.pk for row in rows]
+        assert switch([*ids, other.pk if name == "instances" else 10**6], enabled=False) == 404
+        assert not rows.filter(enabled=False).exists()
+        assert [switch(ids, enabled=False), switch(ids, enabled=False)] == [len(ids), 0]
+        assert rows.filter(enabled=False).count() == len(ids)
+        assert [switch(ids, enabled=True), switch([], enabled=True)] == [len(ids), 400]
+
+
+def test_an_instance_is_copied(api: APIClient, edge: Instance) -> None:
+    made = api.post(f"/api/v1/instances/{edge.pk}/clone/", {"name": "copy"}, format="json")
+    assert (made.status_code, made.json()["name"], made.json()["enabled"]) == (201, "copy", False)
+    assert Instance.objects.get(name="copy").inbounds.count() == 1
+    again = api.post(f"/api/v1/instances/{edge.pk}/clone/", {"name": "copy"}, format="json")
+    assert (again.status_code, again.json()["errors"][0]["path"]) == (400, "name")
