@@ -15,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from dashboard.api.authentication import SCHEME, find_token
+from dashboard.accounts.client_address import client_address
+from dashboard.api.authentication import SCHEME, find_token, note_use
 from dashboard.choices import Standing
 from dashboard.models import ApiToken, Certificate, Instance, Node, TrafficSeries
 from dashboard.services.asking import gauges_of_nodes
@@ -39,6 +40,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("The token's owner may not see instances.\n", status=403, content_type="text/plain")
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
+    if token is not None:
+        note_use(token, client_address(request))
     registry = CollectorRegistry()
     registry.register(PanelCollector(token))
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -67,7 +67,7 @@ class TokenAuthentication(BaseAuthentication):
         token = find_token(text.strip())
         if token is None:
             raise AuthenticationFailed(_REFUSED)
-        _note_use(token, request)
+        note_use(token, client_address(request._request))
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -79,9 +79,9 @@ def token_of(request: Request) -> ApiToken | None:
     return request.auth if isinstance(request.auth, ApiToken) else None
 
 
-def _note_use(token: ApiToken, request: Request) -> None:
+def note_use(token: ApiToken, address: str) -> None:
+    """For the list of tokens, once a minute at most."""
     now = timezone.now()
-    address = client_address(request._request)
     if token.last_used_at is None or now - token.last_used_at >= USE_NOTED_EVERY or token.last_used_from != address:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
 

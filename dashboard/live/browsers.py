@@ -13,6 +13,7 @@ from typing import Any, Final
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from dashboard.accounts.client_address import address_behind_proxies
 from dashboard.live import rights
 from dashboard.live.bounds import Meter
 from dashboard.live.hub import Full, hub
@@ -52,7 +53,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         has_token = "authorization" in headers
         looker = None
         if is_own_origin(headers) if not has_token or "origin" in headers else True:
-            looker = await database_sync_to_async(rights.by_headers)(headers)
+            peer = (self.scope.get("client") or ("",))[0]
+            address = address_behind_proxies(peer or "", headers.get("x-forwarded-for", ""))
+            looker = await database_sync_to_async(rights.by_headers)(headers, address)
         if looker is None:
             await self.close()
             return

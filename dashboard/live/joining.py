@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Final
 
 from django.core.cache import cache
@@ -34,7 +35,8 @@ def join_view(request: HttpRequest) -> HttpResponse:
         node, identity = join(asked.token, wished_name=asked.name, version=asked.version, address=address)
     except (JoinRefused, ValidationError):
         cache.add(key, 0, WITHIN_S)
-        cache.incr(key)
+        with suppress(ValueError):      # its minute is over just now
+            cache.incr(key)
         logger.warning("a host at %s could not join: its token is not good", address)
         return JsonResponse({"detail": JoinRefused().message}, status=403)
     logger.info("node %d, %s, has joined from %s", node.pk, node.name, address)

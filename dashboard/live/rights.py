@@ -14,7 +14,7 @@ from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from dashboard.api.authentication import SCHEME, find_token
+from dashboard.api.authentication import SCHEME, find_token, note_use
 from dashboard.models import ApiToken
 
 NEEDED: Final = "dashboard.view_instance"
@@ -42,10 +42,13 @@ class Looker:
     token: int = 0
 
 
-def by_token(text: str) -> Looker | None:
-    """Who comes with this API token; None: it is not good, or may not look."""
+def by_token(text: str, address: str) -> Looker | None:
+    """Who comes with this API token from there; None: it is not good, or may not look."""
     token = find_token(text)
-    return of_token(token) if token is not None else None
+    if token is None:
+        return None
+    note_use(token, address)
+    return of_token(token)
 
 
 def by_cookie(header: str) -> Looker | None:
@@ -58,11 +61,12 @@ def by_cookie(header: str) -> Looker | None:
     return _of_session(key, said, _users([said]))
 
 
-def by_headers(headers: Mapping[str, str]) -> Looker | None:
-    """`headers` have small letters. A token that is given counts, even if it is wrong and there is a session too."""
+def by_headers(headers: Mapping[str, str], address: str) -> Looker | None:
+    """`headers` have small letters, `address` is where they come from. A token that is given counts, if it is wrong and there
+    is a session, too."""
     scheme, _, text = headers.get("authorization", "").partition(" ")
     if scheme:
-        return by_token(text.strip()) if scheme.lower() == SCHEME.lower() else None
+        return by_token(text.strip(), address) if scheme.lower() == SCHEME.lower() else None
     return by_cookie(headers.get("cookie", ""))
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from dashboard.live.telling import HUBS, tell
 from dashboard.models import Instance, Node, NodeEvent
+from dashboard.services.said import kept_text
 from proxycore.messages.events import Event, Kind
 
 KEPT_DAYS: Final = 30
@@ -34,12 +35,12 @@ def note(node: Node, events: Sequence[Event], *, boot: str = "", seq: int = 0) -
     rows = [
         NodeEvent(
             node=node, instance_id=event.instance if event.instance in own else None, kind=event.kind.value, at=_moment(event.at),
-            tag=_clean(event.tag), text=_clean(event.text), reason=_clean(event.reason), source=_clean(event.source),
+            tag=kept_text(event.tag), text=kept_text(event.text), reason=kept_text(event.reason), source=kept_text(event.source),
             count=min(event.count, MAX_COUNT), seconds=event.seconds)
         for event in events
     ]
     with transaction.atomic():
-        if seq and not _is_new(node, _clean(boot), seq):
+        if seq and not _is_new(node, kept_text(boot), seq):
             return []
         for row in rows:            # one by one: not every database tells the keys of many
             row.save(force_insert=True)
@@ -101,8 +102,3 @@ def _moment(at: float) -> datetime:
         return now
     far = timedelta(days=KEPT_DAYS)
     return moment if now - far < moment < now + timedelta(seconds=MAX_FUTURE_S) else now
-
-
-def _clean(text: str) -> str:
-    """Some databases take no zero in a text."""
-    return text.replace("\0", "")

@@ -19,6 +19,7 @@ from dashboard.live.telling import tell_standing
 from dashboard.models import JoinToken, Node
 from dashboard.services.auditing import Actor, record
 from dashboard.services.errors import ServiceError
+from dashboard.services.said import kept_text
 
 JOIN_MARK: Final = "xrevjoin"
 IDENTITY_MARK: Final = "xrevnode"
@@ -89,7 +90,7 @@ def join(text: str, *, wished_name: str, version: str, address: str | None) -> t
     had_identity = node.identity_hash != ""
     node.identity_prefix, node.identity_hash = made.prefix, made.secret_hash
     node.state = Standing.APPROVED if token.approves else Standing.WAITING
-    node.joined_at, node.joined_from, node.version = timezone.now(), address, version[:32].replace("\0", "")
+    node.joined_at, node.joined_from, node.version = timezone.now(), address, kept_text(version, 32)
     node.boots, node.twice_at, node.twice_note = [], None, ""
     node.save()
     again = ", again: its identity from before is no longer good" if had_identity else ""

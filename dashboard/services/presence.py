@@ -12,6 +12,7 @@ from django.utils import timezone
 from dashboard.choices import Standing
 from dashboard.models import Instance, Node
 from dashboard.services.events import note_and_tell
+from dashboard.services.said import kept_text
 from proxycore.messages.events import Kind
 from proxycore.messages.link import SILENCE_S, Hello
 
@@ -55,13 +56,13 @@ def arrived(node_pk: int, prefix: str, hello: Hello, address: str, at: datetime)
     if node.state != Standing.APPROVED:
         return Arrival(node, True, [])
     was_up = node.is_up
-    boot = _clean(hello.boot)
+    boot = kept_text(hello.boot)
     # A process that comes back after another one has been here runs beside it.
     came_back = boot in node.boots[:-1]
     node.boots = [*(one for one in node.boots if one != boot), boot][-KEPT_BOOTS:]
     node.is_up, node.connected_at = True, at
     node.last_seen_at, node.last_seen_from = at, address
-    node.version, node.host, node.system = _clean(hello.version), _clean(hello.host), _clean(hello.system)
+    node.version, node.host, node.system = kept_text(hello.version), kept_text(hello.host), kept_text(hello.system)
     node.clock_skew_s = round(hello.at - at.timestamp(), 1)
     node.save()
     notes: list[str] = []
@@ -118,7 +119,3 @@ def _lost(node: Node, *, is_expected: bool) -> None:
         where = f", last seen from {node.last_seen_from}" if node.last_seen_from else ""
         text = f"{node.name} has not been heard for {SILENCE_S:.0f} s{where}; what it runs goes on without the panel, if it can"
         note_and_tell(node, Kind.NODE_DOWN, text, source=node.last_seen_from or "")
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "")

@@ -24,6 +24,7 @@ from dashboard.services.errors import ServiceError
 from dashboard.services.limits import Planned, limits_of
 from dashboard.services.pausing import paused_tunnels
 from dashboard.services.publishing import bring_back
+from dashboard.services.said import kept_text
 from proxycore.messages.link import Applied, Reverted
 from proxycore.messages.worker import PausedTunnel
 
@@ -111,10 +112,12 @@ def note_applied(node: Node, said: Applied) -> None:
     def write(run: InstanceRun, revision: Revision) -> None:
         if said.problems:
             run.refused = revision.number
-            run.problems = [one.model_dump() for one in said.problems[:MAX_KEPT_PROBLEMS]]
+            run.problems = [
+                {**one.model_dump(), "text": kept_text(one.text), "path": kept_text(one.path)}
+                for one in said.problems[:MAX_KEPT_PROBLEMS]]
             return
         run.applied, run.applied_at = revision.number, timezone.now()
-        run.refused, run.problems, run.changes = 0, [], said.changes[:MAX_KEPT_CHANGES]
+        run.refused, run.problems, run.changes = 0, [], [kept_text(one) for one in said.changes[:MAX_KEPT_CHANGES]]
         if revision.confirm_s and run.settled < revision.number:
             run.confirm_until = run.applied_at + timedelta(seconds=revision.confirm_s)
         else:
@@ -138,19 +141,20 @@ def note_settled(node: Node, instance_pk: int, number: int) -> None:
 def note_reverted(node: Node, said: Reverted) -> Revision | None:
     """The node took `said.revision` back by itself. Where that is the newest one, the one that runs again becomes the newest."""
     made: list[Revision | None] = []
+    reason = kept_text(said.reason)
 
     def write(run: InstanceRun, revision: Revision) -> None:
         if run.reverted == revision.number:
             return                      # said again after a connection was lost
         run.reverted, run.reverted_to = revision.number, said.back_to
-        run.reverted_reason, run.reverted_at = said.reason, timezone.now()
+        run.reverted_reason, run.reverted_at = reason, timezone.now()
         run.confirm_until = None
         back = Revision.objects.filter(instance=run.instance, number=said.back_to).first()
         if back is None:
-            record(None, Verb.REVERTED, run.instance, instance=run.instance, note=f"revision {revision.number}: {said.reason}")
+            record(None, Verb.REVERTED, run.instance, instance=run.instance, note=f"revision {revision.number}: {reason}")
             return
         run.applied = back.number
-        made.append(bring_back(run.instance, revision, back, reason=said.reason))
+        made.append(bring_back(run.instance, revision, back, reason=reason))
 
     _write(node, said.instance, said.revision, write)
     return made[0] if made else None

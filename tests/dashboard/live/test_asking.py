@@ -163,7 +163,7 @@ async def test_server_sent_events(world: World) -> None:
     def make() -> Any:
         ada = User.objects.create_superuser("ada")
         token, text = create_token(ada, by=ada, name="t")
-        return token, rights.by_token(text)
+        return token, rights.by_token(text, "192.0.2.1")
 
     token, looker = await db(make)
     stream = sse.stream(looker)

@@ -177,9 +177,11 @@ async def test_a_token_for_some_instances_sees_no_others(world: World) -> None:
     other = world.agent(other_identity)
     await other.join()
     await other.state({"host": {"cpu": 1.0}, "workers": {str(mine.pk): _worker(), str(also_there.pk): _worker()}}, is_full=True)
-    _, text = await _token("limited", "ada", instances=[mine])
+    token, text = await _token("limited", "ada", instances=[mine])
     page = world.page(authorization=f"Bearer {text}")
     assert await page.open()
+    await db(token.refresh_from_db)
+    assert token.last_used_from == "192.0.2.7"
     await page.follow(lambda nodes: str(other_node.pk) in nodes)
     assert set(page.nodes) == {str(other_node.pk)}
     assert set(page.nodes[str(other_node.pk)]["workers"]) == {str(mine.pk)}

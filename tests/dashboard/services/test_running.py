@@ -216,3 +216,13 @@ def test_places_follow_the_document_not_the_rows(node: Node, edge: Instance) -> 
     set_enabled([Credential.objects.get(email="bridge")], False, by=None)
     assert [one["path"] for one in _limits(node)] == ["inbounds[0].settings.clients[1]"]
     assert BRIDGE in wanted_of(node.pk)[0].document()
+
+
+def test_what_a_node_says_is_kept_as_every_database_takes_it(node: Node, edge: Instance) -> None:
+    problem = Complaint(text="tag \0 is none", path="inbounds[0].tag\0")
+    note_applied(node, Applied(instance=edge.pk, revision=1, problems=[problem]))
+    assert InstanceRun.objects.get().problems[0]["text"] == "tag  is none"
+    note_applied(node, Applied(instance=edge.pk, revision=1, changes=["x\0" * 5000]))
+    assert InstanceRun.objects.get().changes == ["x" * 2000]
+    note_reverted(node, Reverted(instance=edge.pk, revision=1, back_to=0, reason="it\0died"))
+    assert InstanceRun.objects.get().reverted_reason == "itdied"
