@@ -22,8 +22,12 @@ def tunnels(state: Mapping[str, Any]) -> set[Tunnel]:
 
 
 def tunnels_up(state: Mapping[str, Any]) -> set[Tunnel]:
-    """Those that have a carrier."""
-    return {(kind, tag) for kind, tag in tunnels(state) if state[f"{kind}s"][tag].get("carriers")}
+    """Those that have a carrier; one that goes on from an earlier document says nothing about the one of now."""
+    return {(kind, tag) for kind, tag in tunnels(state) if _is_up(state[f"{kind}s"][tag])}
+
+
+def _is_up(tunnel: Mapping[str, Any]) -> bool:
+    return any(not carrier.get("leaving") for carrier in tunnel.get("carriers", {}).values())
 
 
 class Judge:

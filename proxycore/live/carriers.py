@@ -129,7 +129,8 @@ class Carriers:
         if info is None:
             return
         rtt_ms = info.rtt_ms if carrier.rtt_s is None else carrier.rtt_s * 1000    # through the tunnel rather than to its socket
-        state["rtt_ms"] = round(rtt_ms, 3 if rtt_ms < 1 else 1 if rtt_ms < 10 else None)    # on one host it is microseconds
+        if rtt_ms > 0:          # else it is not measured yet
+            state["rtt_ms"] = round(rtt_ms, 3 if rtt_ms < 1 else 1 if rtt_ms < 10 else None)    # on one host it is microseconds
         if seen.base is None:
             seen.base = info
         seen.looks += 1

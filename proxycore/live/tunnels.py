@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from proxycore.live.carriers import Carriers
+from proxycore.live.carriers import Carriers, Looked
 from proxycore.messages.state import BridgeState, PortalState
 from proxycore.reverse.bridge import Bridge
 from proxycore.reverse.portal import Portal
@@ -30,6 +30,7 @@ def portal_state(portals: list[Portal], traffic: Traffic, carriers: Carriers) ->
     """`portals` have one tag; `traffic` is theirs."""
     first = portals[0]
     looked = carriers.look(link for portal in portals for link in portal.links)
+    _mark_leaving(portals, looked, carriers)
     state = PortalState(
         domain=first.domain or "", carriers=looked.carriers, waiting=first.waiting, sessions=looked.sessions,
         opened=traffic.begun, failed=traffic.failed, up=traffic.uplink, down=traffic.downlink)
@@ -48,6 +49,7 @@ def bridge_state(bridges: list[Bridge], traffic: Traffic, carriers: Carriers, vi
     """`via`: the outbound by which the bridge goes out."""
     first = bridges[0]
     looked = carriers.look(link for bridge in bridges for link in bridge.links if link.is_up)
+    _mark_leaving(bridges, looked, carriers)
     state = BridgeState(
         domain=str(first.origin.destination.host), carriers=looked.carriers, sessions=looked.sessions, opened=traffic.begun,
         up=traffic.uplink, down=traffic.downlink, failures=first.failures)
@@ -62,6 +64,13 @@ def bridge_state(bridges: list[Bridge], traffic: Traffic, carriers: Carriers, vi
     if first.retry_at is not None:
         state["retry_at"] = carriers.unix(first.retry_at)
     return state
+
+
+def _mark_leaving(found: Iterable[Portal | Bridge], looked: Looked, carriers: Carriers) -> None:
+    for one in found:
+        for link in one.links if one.is_leaving else ():
+            if (state := looked.carriers.get(carriers.number(link))) is not None:
+                state["leaving"] = True
 
 
 def _by_tag(found: Iterable[OneT]) -> dict[str, list[OneT]]:

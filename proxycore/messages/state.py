@@ -25,6 +25,7 @@ class CarrierState(TypedDict, total=False):
     core: str               # what the peer seems to be, in words: "xrev", "Xray 25.9.10 or newer"; absent: not known
     extension: int          # version of the extension in use; 0: none
     health: CarrierHealth
+    leaving: bool           # its portal or bridge is none of the document any more; absent: it is
     rtt_ms: float
     loss: float             # 0 to 1
     sessions: int           # live, without the control session

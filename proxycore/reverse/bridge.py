@@ -341,6 +341,11 @@ class Bridge:
         return self.is_retired
 
     @property
+    def is_leaving(self) -> bool:
+        """It opens no more carriers; those that it has go on until nothing runs on them."""
+        return self._is_stopped
+
+    @property
     def is_gone(self) -> bool:
         """It opens no more carriers, and has none left."""
         return self._is_stopped and not self.links

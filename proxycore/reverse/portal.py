@@ -234,6 +234,11 @@ class Portal(Outbound):
                 link.drained_at = 0.0           # no carrier will come here in answer
 
     @property
+    def is_leaving(self) -> bool:
+        """It takes no more carriers; those that it has go on until nothing runs on them."""
+        return self._is_closed
+
+    @property
     def is_gone(self) -> bool:
         """It takes no more, and has no carrier left."""
         return self._is_closed and not self.links

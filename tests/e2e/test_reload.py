@@ -134,6 +134,9 @@ def test_many_reloads_leave_no_descriptor_and_no_memory_behind(processes: Proces
     process = processes.run_document("one", XREV, document)
     process.await_port(port)
 
+    def open_descriptors() -> int:
+        return len(os.listdir(f"/proc/{process.pid}/fd"))
+
     def reload(times: int) -> tuple[int, int]:
         for _ in range(times):
             more = json.loads(json.dumps(document))
@@ -142,10 +145,11 @@ def test_many_reloads_leave_no_descriptor_and_no_memory_behind(processes: Proces
             until("the port opens", lambda: accepts(extra), 10, 0.005)
             write_and_tell(process, tmp_path, "one", document)
             until("the port closes", lambda: not accepts(extra), 10, 0.005)
-        return len(os.listdir(f"/proc/{process.pid}/fd")), process.rss_bytes
+        return open_descriptors(), process.rss_bytes
 
     descriptors, memory = reload(10)
     descriptors_after, memory_after = reload(90)
-    assert descriptors_after <= descriptors + 2
+    if descriptors_after > descriptors + 2:         # connections of `accepts` that are still being closed
+        until("the descriptors are closed", lambda: open_descriptors() <= descriptors + 2, 10)
     assert memory_after - memory < 4 << 20
     assert is_served(port)

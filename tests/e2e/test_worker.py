@@ -68,6 +68,8 @@ def test_state_shows_what_passes_on_both_sides(pair: Pair) -> None:
         assert read_exactly(sock, 5) == b"hello"
         pair.portal.await_("the session shows", lambda: pair.portal.state.get("sessions") == 1)
         pair.bridge.await_("it shows at the bridge", lambda: pair.bridge.state.get("sessions") == 1)
+        pair.portal.await_("its round trip is known", lambda: "rtt_ms" in one(pair.portal.state["portals"]["portal"]["carriers"]))
+        pair.bridge.await_("that of the bridge, too", lambda: "rtt_ms" in one(pair.bridge.state["bridges"]["bridge"]["carriers"]))
         portal, bridge = pair.portal.state["portals"]["portal"], pair.bridge.state["bridges"]["bridge"]
         assert portal["domain"] == bridge["domain"] == documents.DOMAIN
         assert portal["down"] >= 100_000 <= bridge["down"]
@@ -303,7 +305,7 @@ def test_the_next_agent_finds_the_worker_and_takes_it_over(pair: Pair, workers: 
 
 
 def test_events_wait_for_the_next_agent(pair: Pair, workers: Workers) -> None:
-    pair.portal.close()
+    pair.portal.leave()
     next(one for one in workers.processes.started if one.name == "bridge").kill()
     time.sleep(0.5)         # the agent is away meanwhile
     workers.connect("portal").await_event("tunnel_down", tag="portal")

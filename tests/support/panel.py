@@ -120,7 +120,7 @@ def celery_answers(panel: Served) -> bool:
     with Celery("asking", broker=url, set_as_current=False) as app:
         app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
         try:
-            return bool(app.control.inspect(timeout=1).ping())
+            return bool(app.control.inspect(timeout=5, limit=1).ping())
         finally:
             pools.reset()           # kombu keeps connections by their URL, also to a server that has ended
 

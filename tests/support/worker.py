@@ -55,6 +55,13 @@ class Agent:
     def close(self) -> None:
         self._sock.close()
 
+    def leave(self) -> None:
+        """Close it, and wait until the worker has noticed: what it says from then on is for the next agent."""
+        self._sock.shutdown(socket.SHUT_WR)
+        while self._sock.recv(65536):
+            pass
+        self._sock.close()
+
     def send(self, message: BaseModel) -> None:
         self._sock.sendall(encode(message))
 

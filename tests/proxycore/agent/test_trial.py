@@ -50,6 +50,14 @@ def test_one_that_changes_its_carrier_at_the_end_is_not_gone() -> None:
     assert one.look(110, state(PORTAL)) == ""
 
 
+def test_a_carrier_that_goes_on_from_the_document_before_does_not_count() -> None:
+    left: dict[str, Any] = {"portals": {"home": {"carriers": {"1": {"leaving": True}}}}, "bridges": {}}
+    assert tunnels_up(left) == set()
+    one = judge(tunnels=[PORTAL])
+    one.look(108, left)
+    assert one.look(110, left) == "portal home did not come back within 10 s"
+
+
 def test_one_that_came_and_went_is_gone() -> None:
     one = judge()
     one.look(105, state(PORTAL, BRIDGE))

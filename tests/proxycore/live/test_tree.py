@@ -91,7 +91,7 @@ async def test_a_portal_that_was_removed_is_shown_while_something_runs_on_it(tun
     tunnel.portal.apply(without)
     tree = tunnel.portal.look()
     (carrier,) = tree["portals"]["portal"]["carriers"].values()
-    assert carrier["health"] == "draining"
+    assert (carrier["health"], carrier["leaving"]) == ("draining", True)
     assert [found.request.inbound_tag for found in tunnel.portal.sessions.of("portal", "portal")] == ["web"]
     await client.echo(b"still")
 
@@ -104,7 +104,8 @@ async def test_a_portal_that_is_changed_goes_on_counting_and_its_old_carriers_ar
     tunnel.portal.apply(changed)
     await until(lambda: len(tunnel.portal.look()["portals"]["portal"]["carriers"]) == 2, 15)
     after = tunnel.portal.look()["portals"]["portal"]
-    assert sorted(one["health"] for one in after["carriers"].values()) == ["active", "draining"]
+    told = sorted((one["health"], one.get("leaving", False)) for one in after["carriers"].values())
+    assert told == [("active", False), ("draining", True)]
     assert after["opened"] == before["opened"]
     assert set(before["carriers"]) < set(after["carriers"]), "a carrier keeps its number"
     await client.echo(b"x")
