@@ -12,9 +12,11 @@ import asyncio
 import json
 import logging
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils import timezone
@@ -368,7 +370,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _say(self, message: BaseModel) -> None:
         if self.close_code is None:
             self.said_at = time.monotonic()
-            await self.send(text_data=message.model_dump_json())
+            with suppress(Disconnected):        # it is closing, which `disconnect` is told next
+                await self.send(text_data=message.model_dump_json())
 
     async def _end(self, code: int, reason: str) -> None:
         """The connection ends; the agent is told why."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any, Final
 
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
@@ -35,7 +37,8 @@ class _Page(Browser):
         self._consumer = consumer
 
     async def send(self, text: str) -> None:
-        await self._consumer.send(text_data=text)
+        with suppress(Disconnected):            # it is closing, which `disconnect` is told next; all others go on
+            await self._consumer.send(text_data=text)
 
     async def end(self, code: int, reason: str) -> None:
         await self._consumer.close(code=code, reason=reason)

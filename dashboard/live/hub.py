@@ -8,7 +8,6 @@ then: there is no queue.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -117,6 +116,7 @@ class Hub:
         layer: Any = get_channel_layer()
         channel = await layer.new_channel("hub")
         hearing: asyncio.Task[None] | None = None
+        telling: asyncio.Task[None] | None = None
         try:
             await layer.group_add(HUBS, channel)
             self._watching = Watching(layer, channel, self._node_of)
@@ -127,13 +127,15 @@ class Hub:
             merge(self._told, self._nodes)
             self.version += 1
             self._ready.set()
-            await self._tick_on(layer, channel)
+            telling = spawn("hub tells", self._tell_on())
+            await self._turn_on(layer, channel, telling)
         finally:
             self._ready.set()
             self._forget()
-            if hearing is not None:
-                hearing.cancel()
-                await asyncio.gather(hearing, return_exceptions=True)
+            tasks = [task for task in (hearing, telling) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await layer.group_discard(HUBS, channel)
             for browser in tuple(self.browsers):         # only if this failed
                 await browser.end(1011, "the panel has a fault")
@@ -171,24 +173,29 @@ class Hub:
                 except Exception:       # one odd message of one node is no reason that all stand still
                     logger.exception("a message %s was not understood", message["type"])
 
-    async def _tick_on(self, layer: Any, channel: str) -> None:
-        empty_s = 0.0
-        turn = 0
-        turn_at = time.monotonic() + BEAT_S
-        while empty_s < LINGER_S:
+    async def _tell_on(self) -> None:
+        """Waits for no database: pages go on while that is slow."""
+        while True:
             now = time.monotonic()
-            if self._changes.due is not None and now >= self._changes.due:
+            if self._changes.due is None:
+                self._woken.clear()
+                await self._woken.wait()
+            elif now < self._changes.due:
+                await asyncio.sleep(self._changes.due - now)
+            else:
                 self._changes.telling(now)
                 await self._tell_changes()
                 self._changes.told(now, time.monotonic())
-            elif now >= turn_at:
-                turn += 1
-                turn_at = now + BEAT_S
-                empty_s = 0.0 if self.browsers else empty_s + BEAT_S
-                if self.browsers:
-                    await self._turn(turn, layer, channel)
-            else:
-                await self._rest(min(turn_at, self._changes.due or turn_at) - now)
+
+    async def _turn_on(self, layer: Any, channel: str, telling: asyncio.Task[None]) -> None:
+        empty_s = 0.0
+        turn = 0
+        while empty_s < LINGER_S and not telling.done():
+            turn += 1
+            await asyncio.sleep(BEAT_S)
+            empty_s = 0.0 if self.browsers else empty_s + BEAT_S
+            if self.browsers:
+                await self._turn(turn, layer, channel)
 
     async def _turn(self, turn: int, layer: Any, channel: str) -> None:
         """Once a second."""
@@ -200,13 +207,6 @@ class Hub:
             await self._check()
         if self._watching is not None:
             await self._watching.tick(time.monotonic())
-
-    async def _rest(self, seconds: float) -> None:
-        """For so long, or until there is something to tell."""
-        self._woken.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
 
     def _changed(self) -> None:
         if self._changes.changed(time.monotonic()):

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from autobahn.exception import Disconnected
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
@@ -289,3 +290,50 @@ async def test_a_log_is_sent_while_it_is_watched(world: World) -> None:
     await agent.say({"type": "log", "instance": instance.pk, "lines": [[2.0, "warning", "new"]]})
     assert (await page.await_("log"))["lines"] == [[2.0, "warning", "new"]]
     assert "log" not in await other.rest(0.5)
+
+
+async def test_one_that_is_closing_ends_nobody_elses_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """daphne raises when something is sent on a connection whose end it has not told us of yet."""
+    from channels.generic.websocket import AsyncWebsocketConsumer
+
+    _, instance, agent = await _running(world)
+    closing, page = world.page(await db(world.cookie)), world.page(await db(world.cookie, "olaf"))
+    for one in (closing, page):
+        assert await one.open()
+        await one.follow(lambda nodes: nodes)
+    vera = await db(User.objects.get, username="vera")
+    (gone,) = [one for one in hubs.hub().browsers if one.looker.user == vera.pk]
+    send = AsyncWebsocketConsumer.send
+
+    async def raising(consumer: Any, **said: Any) -> None:
+        if getattr(consumer, "page", None) is gone:
+            raise Disconnected("Attempt to send on a closed protocol")
+        await send(consumer, **said)
+
+    monkeypatch.setattr(AsyncWebsocketConsumer, "send", raising)
+    for up in (1, 2):
+        await agent.state({"workers": {str(instance.pk): {"portals": {"home": {"up": up}}}}})
+        await page.follow(lambda nodes, up=up: any(
+            worker["portals"]["home"]["up"] == up for node in nodes.values() for worker in node["workers"].values()))
+
+
+async def test_a_slow_database_holds_no_page_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "CHECK_EVERY_S", 1)
+    checks: list[float] = []
+    check = hubs.rights.check
+
+    def slow(lookers: Any) -> Any:
+        checks.append(time.monotonic())
+        time.sleep(2)
+        return check(lookers)
+
+    monkeypatch.setattr(hubs.rights, "check", slow)
+    _, instance, agent = await _running(world)
+    page = world.page(await db(world.cookie))
+    assert await page.open()
+    await page.follow(lambda nodes: nodes)
+    await eventually(lambda: checks)
+    await agent.state({"workers": {str(instance.pk): {"sessions": 9}}})
+    await page.follow(lambda nodes: any(
+        worker.get("sessions") == 9 for node in nodes.values() for worker in node["workers"].values()))
+    assert time.monotonic() - checks[-1] < 1.5, "it was told while the database was asked"
