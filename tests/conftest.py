@@ -27,10 +27,18 @@ LONGEST_FIRST = (
     "tests/e2e/test_agent_traffic.py",
     "tests/dashboard/management/test_backup.py",
     "tests/xrevsite/serving/test_variants.py",
+    "tests/dashboard/admin/test_broken_input.py",
+    "tests/e2e/test_worker.py",
+    "tests/e2e/test_reload.py",
+    "tests/xrevsite/serving/test_serve.py",
     "tests/dashboard/admin/test_hostile.py",
     "tests/e2e/test_panel_and_agent.py",
+    "tests/dashboard/test_big_instance.py",
     "tests/e2e/test_agent_chaos.py",
-    "tests/xrevsite/serving/test_serve.py",
+    "tests/browser/test_publishing.py",
+    "tests/e2e/test_balancers.py",
+    "tests/dashboard/api/test_any_request.py",
+    "tests/browser/test_first_account.py",
 )
 """Of modules that run side by side: else one of them would be begun when all others are done. Those that start whole panels
 stand apart, as three that start at once make each other wait."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import require_program
 from tests.support.database import environment, put_database
@@ -26,10 +26,13 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 20_000            # a test that is about how soon something is seen says so itself
 PASSWORD = "correct horse battery"
 ATTEMPTS = 3
 NO_FAULTS = ("responded with a status of 4", "/ws/live/' failed")
 """A form that is refused, and a page that outlives its panel."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Panel:
         """What a command of this panel says. Fails the test if it fails."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment(self.var), input=given, capture_output=True,
-            text=True, timeout=60, check=False)
+            text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -132,7 +135,7 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         request.getfixturevalue("new_panel")        # it ends after the tab, which would miss it
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:

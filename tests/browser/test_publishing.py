@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Panel, log_in
+from tests.browser.conftest import PATIENCE_MS, Panel, log_in
 
 ID = "5783a3e7-e373-51cd-8642-c83782b807c5"
 EDGE = {
@@ -22,7 +22,7 @@ def other_page(browser: Browser) -> Iterator[Page]:
     """The tab of a second person."""
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     yield page
     context.close()
 

@@ -29,7 +29,7 @@ def _migrated() -> bytes:
     with tempfile.TemporaryDirectory(prefix="xrev-") as folder:
         var = Path(folder) / "var"
         subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment(var), check=True, timeout=60)
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment(var), check=True, timeout=120)
         return (var / NAME).read_bytes()
 
 

@@ -24,7 +24,7 @@ from tests.support.database import environment, put_database
 from tests.support.processes import ROOT, Process, free_port, until
 from xrevsite import broker
 
-START_S = 40.0
+START_S = 60.0
 READY = {"ready": True, "database": "ok", "migrations": "ok", "broker": "ok"}
 
 
@@ -106,7 +106,7 @@ class Served:
     def manage(self, *arguments: str, given: str = "") -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment(self.var, **self._environ), input=given,
-            capture_output=True, text=True, timeout=60, check=False)
+            capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

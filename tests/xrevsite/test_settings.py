@@ -17,7 +17,8 @@ def manage(var: Path, *arguments: str, **environment: str) -> subprocess.Complet
     inherited = {name: value for name, value in os.environ.items() if name not in names}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=ROOT, env={**inherited, "XREV_VAR": str(var), **environment}, capture_output=True, text=True, timeout=50, check=False,
+        cwd=ROOT, env={**inherited, "XREV_VAR": str(var), **environment}, capture_output=True, text=True, timeout=120,
+        check=False,
     )
 
 
