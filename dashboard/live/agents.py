@@ -328,7 +328,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._asked[message["id"]] = (message["reply"], now + ASKED_S)
         await self.channel_layer.send(message["reply"], {"type": "ask.taken", "id": message["id"]})
         arguments = json.loads(message["arguments"])
-        await self._say(Ask(id=message["id"], instance=message["instance"], what=message["what"], arguments=arguments))
+        ask = Ask(id=message["id"], instance=message["instance"], what=message["what"], arguments=arguments)
+        if ask.what == "restart":       # with what is wanted by now: it may wait to be looked at
+            self._write(partial(self._say, ask))
+        else:
+            await self._say(ask)
 
     async def node_totals(self, message: dict[str, Any]) -> None:
         await self.channel_layer.send(message["reply"], {"type": "ask.totals", **self.tree.totals()})
