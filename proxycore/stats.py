@@ -71,10 +71,10 @@ class Account:
 
     def settle(self, stream: Counted) -> None:
         """Add what `stream` has counted since the last time."""
-        received, sent = stream.received - stream.counted_received, stream.sent - stream.counted_sent
-        stream.counted_received += received
-        stream.counted_sent += sent
-        up, down = (sent, received) if self._sends_up else (received, sent)
+        up, down = stream.received - stream.counted_received, stream.sent - stream.counted_sent
+        stream.counted_received, stream.counted_sent = stream.received, stream.sent
+        if self._sends_up:
+            up, down = down, up
         for traffic in self.traffics:
             traffic.uplink += up
             traffic.downlink += down

@@ -60,13 +60,12 @@ class MuxClient(Carrier):
         return session
 
     def _new_id(self) -> int:
-        if self.is_full:
+        sessions = self.sessions
+        if self.ended or len(sessions) >= MAX_LIVE_SESSIONS:
             raise LinkDown("the carrier takes no more sessions")
-        session_id = self._last_id
-        while True:                     # ends: fewer sessions live than there are ids
+        session_id = (self._last_id + 1) % _IDS or 1
+        while session_id in sessions:   # ends: fewer sessions live than there are ids
             session_id = (session_id + 1) % _IDS or 1
-            if session_id not in self.sessions:
-                break
         self._last_id = session_id
         self._refused.discard(session_id)
         self.opened += 1

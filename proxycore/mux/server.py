@@ -42,7 +42,7 @@ class MuxServer(Carrier):
     def _on_new(self, session_id: int, option: int, extra: Buffer) -> codec.Receiver | None:
         destination, optional = codec.decode_new(extra)
         extension = self.extension if option & OPTION_CREDITED else None
-        if extension is not None:
+        if extension is not None and not extension.can_send:
             extension.understood()
         self.addresses = codec.decode_addresses(optional) if self._reads_addresses or extension is not None else None
         replaced = self.sessions.pop(session_id, None)

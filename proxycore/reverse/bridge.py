@@ -335,7 +335,7 @@ class Bridge:
     @property
     def is_refusing(self) -> bool:
         """A session that the portal opens now is refused; one that is only paused counts it."""
-        if self.is_paused:
+        if self.tag in self._paused.bridges:
             self._news.count(Refusal.PAUSED)
             return True
         return self.is_retired
