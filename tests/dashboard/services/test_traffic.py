@@ -25,7 +25,7 @@ def tunnel(instance: Instance, up: int, down: int, opened: int = 0, name: str = 
 
 
 def points(step: int) -> list[tuple[int, int, int, int]]:
-    return list(TrafficPoint.objects.filter(step=step).order_by("at").values_list("at", "up", "down", "opened"))
+    return list(TrafficPoint.objects.filter(step=step).order_by("at", "series__name").values_list("at", "up", "down", "opened"))
 
 
 def test_reports_become_points_of_every_step(edge: Instance) -> None:
