@@ -1,4 +1,4 @@
-"""Runs a document as people do: on a panel's own node, under its agent, with browsers that follow.
+"""Runs documents as people do: on a panel's own node, under its agent, with browsers that follow.
 
     bench/reverse_bench.py --system v2ray='v2ray -config {config}' --system alone='python manage.py runproxy {config}' \\
         --system watched='python bench/watched.py {config}' [--browsers 5]
@@ -33,8 +33,9 @@ from dashboard.services.instances import local_node
 from dashboard.services.publishing import publish
 from dashboard.services.tokens import create_token
 ada = User.objects.create_superuser("ada", password="correct horse battery")
-made, _ = import_new({text!r}, name="bench", node=local_node(), by=None)
-publish(made, by=None, accept_warnings=True)
+for number, text in enumerate({texts!r}):
+    made, _ = import_new(text, name=f"bench-{{number}}", node=local_node(), by=None)
+    publish(made, by=None, accept_warnings=True)
 print(create_token(ada, by=None, name="bench", scope="read")[1])
 """
 
@@ -60,12 +61,12 @@ async def _follow(url: str, token: str, browsers: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
+    parser.add_argument("config", type=Path, nargs="+")
     parser.add_argument("--browsers", type=int, default=5)
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt), served("--without", "celery") as panel:
-        token = panel.python(_ROWS.format(text=asked.config.read_text())).strip().splitlines()[-1]
+        token = panel.python(_ROWS.format(texts=[one.read_text() for one in asked.config])).strip().splitlines()[-1]
         asyncio.run(_follow(f"ws://127.0.0.1:{panel.port}/ws/live/", token, asked.browsers))
 
 
