@@ -70,7 +70,8 @@ test: setup-dev ## the test suite, in processes side by side (PROCESSES=0: in on
 	$(PY) -m pytest -q $(beside) $(ARGS)
 
 test-postgres: setup-dev ## what the panel does with its database, on a PostgreSQL server of its own (needs PostgreSQL)
-	$(PY) -m tests.support.postgres $(PY) -m pytest -q $(beside) $(or $(ARGS),tests/dashboard/services tests/dashboard/api tests/dashboard/test_big_instance.py --ignore tests/dashboard/api/test_any_request.py)
+	$(PY) -m tests.support.postgres $(PY) -m pytest -q $(beside) $(or $(ARGS),tests/dashboard/services tests/dashboard/api --ignore tests/dashboard/api/test_any_request.py)
+	$(if $(ARGS),,$(PY) -m tests.support.postgres $(PY) -m pytest -q tests/dashboard/test_big_instance.py)  # alone: it is about speed
 
 test-redis: setup-dev ## what goes through the channel layer, on a Redis server of its own (needs redis-server)
 	$(PY) -m tests.support.redis $(PY) -m pytest -q $(or $(ARGS),tests/dashboard/live tests/xrevsite/test_health.py)
