@@ -55,15 +55,9 @@ class Account:
             return len(self.live)
         return len(self.live) + sum(len(shared.live) for shared in self._shared.values())
 
-    def open(self, stream: Counted, ip: str = "") -> None:
-        """Count `stream`, and what it receives and sends from now on."""
-        self.traffics[0].begun += 1
-        stream.account = self           # (as _join: on the way of every connection)
-        stream.counted_received = stream.received
-        stream.counted_sent = stream.sent
-        self.live[stream] = ip
-
-    def _join(self, stream: Counted, ip: str) -> None:
+    def open(self, stream: Counted, ip: str = "", *, is_new: bool = True) -> None:
+        """Count `stream`, and what it receives and sends from now on. Not `is_new`: it was counted among those begun before."""
+        self.traffics[0].begun += is_new
         stream.account = self
         stream.counted_received = stream.received
         stream.counted_sent = stream.sent
@@ -95,7 +89,7 @@ class Account:
         if shared is None:
             shared = self._shared[user] = Account(*self.traffics, user, sends_up=self._sends_up)
             user.accounts.append(shared)
-        shared._join(stream, ip)
+        shared.open(stream, ip, is_new=False)
 
     def settle_all(self) -> None:
         for stream in self.live:

@@ -60,11 +60,10 @@ class MuxClient(Carrier):
         return session
 
     def _new_id(self) -> int:
-        sessions = self.sessions
-        if self.ended or len(sessions) >= MAX_LIVE_SESSIONS:
+        if self.is_full:
             raise LinkDown("the carrier takes no more sessions")
         session_id = (self._last_id + 1) % _IDS or 1
-        while session_id in sessions:   # ends: fewer sessions live than there are ids
+        while session_id in self.sessions:      # ends: fewer sessions live than there are ids
             session_id = (session_id + 1) % _IDS or 1
         self._last_id = session_id
         self._refused.discard(session_id)

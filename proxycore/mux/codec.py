@@ -42,9 +42,9 @@ _KEEP_HEAD = Struct(">HHBBH")       # ... and dataLen
 _U16 = Struct(">H")
 _NETWORKS: Final[dict[int, Network]] = {NETWORK_TCP: "tcp", NETWORK_UDP: "udp"}
 _NETWORK_BYTES: Final = {"tcp": NETWORK_TCP, "udp": NETWORK_UDP}
-_V4_VALUE_BYTES: Final = 1 + 4          # type and address
-_V4_ADDRESS_BYTES: Final = 1 + 2 + _V4_VALUE_BYTES
-_V4_PAIR: Final = Struct(">BH5sBH5s")
+_KIND_PORT = Struct(">BH")              # network and port, before the type and the value of an address
+_V4_ADDRESS_BYTES: Final = _KIND_PORT.size + 1 + 4
+_V4_PAIR = Struct(">BH5sBH5s")          # two such addresses
 
 keep_head = _KEEP_HEAD.pack
 """keep_head(4, session id, KEEP, OPTION_DATA, payload bytes): what stands before a stream session's payload."""
@@ -175,22 +175,19 @@ def decode_new(extra: Buffer) -> tuple[Destination, bytes]:
     """
     if not len(extra):
         raise PeerError("a New frame without a destination")
-    if len(extra) >= _V4_ADDRESS_BYTES and extra[3] == TYPE_IPV4:
-        return _v4_destination(bytes(extra[:_V4_ADDRESS_BYTES])), bytes(extra[_V4_ADDRESS_BYTES:])
     network = _NETWORKS.get(extra[0])
     if network is None:
         raise PeerError(f"unknown network {extra[0]} in a New frame")
+    if len(extra) >= _V4_ADDRESS_BYTES and extra[3] == TYPE_IPV4:
+        return _v4_destination(network, bytes(extra[1:_V4_ADDRESS_BYTES])), bytes(extra[_V4_ADDRESS_BYTES:])
     destination, end = decode_port_address(extra, 1, network)
     return destination, bytes(extra[end:])
 
 
 @lru_cache(maxsize=4096)
-def _v4_destination(encoded: bytes) -> Destination:
-    """Of a network, a port and an IPv4 address: a tunnel has few targets, and the same one is the same object."""
-    network = _NETWORKS.get(encoded[0])
-    if network is None:
-        raise PeerError(f"unknown network {encoded[0]} in a New frame")
-    return decode_port_address(encoded, 1, network)[0]
+def _v4_destination(network: Network, encoded: bytes) -> Destination:
+    """Of a port and an IPv4 address: a tunnel has few targets, and the same one is the same object."""
+    return decode_port_address(encoded, 0, network)[0]
 
 
 def decode_packet_address(extra: Buffer) -> Destination | None:
@@ -231,10 +228,7 @@ def encode_addresses(network: Network, source: HostPort, local: HostPort) -> byt
     source_bytes, local_bytes = _ip_bytes(source_host), _ip_bytes(local_host)
     if not source_bytes or not local_bytes:
         return b""
-    if len(source_bytes) == len(local_bytes) == _V4_VALUE_BYTES:
-        return _V4_PAIR.pack(kind, source_port, source_bytes, kind, local_port, local_bytes)
-    return b"%c%c%c%b%c%c%c%b" % (
-        kind, source_port >> 8, source_port & 0xFF, source_bytes, kind, local_port >> 8, local_port & 0xFF, local_bytes)
+    return _KIND_PORT.pack(kind, source_port) + source_bytes + _KIND_PORT.pack(kind, local_port) + local_bytes
 
 
 @lru_cache(maxsize=4096)

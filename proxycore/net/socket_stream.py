@@ -356,8 +356,7 @@ class SocketStream(Stream):
         if self._closing:
             self._wheel.watch(self, LINGER_S)
         else:
-            self._mark = -1             # (as _look_in: on the way of every connection)
-            self._wheel.watch(self, self.limits.after_eof_out_s)
+            self._look_in(self.limits.after_eof_out_s)
 
     def _await_writable(self) -> None:
         interest = self._interest

@@ -40,17 +40,10 @@ class Wheel:
 
     def watch(self, obj: Watched, period_s: float) -> None:
         """Look at `obj` in `period_s` seconds (again, if it was watched already)."""
-        slot, key = obj.wheel_slot, id(obj)
+        slot = obj.wheel_slot
         if slot >= 0:
-            self._slots[slot].pop(key, None)
-        steps = int(period_s / STEP_S + 0.5) or 1
-        if steps >= _SLOTS:
-            self._place(obj, steps)
-            return
-        if self._laps:
-            self._laps.pop(key, None)
-        obj.wheel_slot = slot = _NUMBERS[(self._now + steps) % _SLOTS]
-        self._slots[slot][key] = obj
+            self._slots[slot].pop(id(obj), None)
+        self._place(obj, int(period_s / STEP_S + 0.5) or 1)
 
     def _place(self, obj: Watched, steps: int) -> None:
         if steps >= _SLOTS:

@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
     reason: str
 
 
-class Bridge:
+class _Bridge:
     """What is remembered of one."""
 
     __slots__ = ("ejected_until", "failures", "since")
@@ -80,21 +80,21 @@ class Picker:
 
     def __init__(self, picking: Picking | None = None) -> None:
         self.use(Picking() if picking is None else picking)
-        self._bridges: dict[str, Bridge] = {}
+        self._bridges: dict[str, _Bridge] = {}
 
     def use(self, picking: Picking) -> None:
         """Go by another policy from now on."""
         self.picking = picking
         self._order = {name: number for number, name in enumerate(picking.primary)}
 
-    def came(self, credential: str, links: Sequence[Link], now: float) -> Bridge:
-        """A carrier of this bridge came; `links` are those that were there before."""
+    def came(self, credential: str, links: Sequence[Link], now: float) -> _Bridge:
+        """A carrier of this bridge came; `links` are those that were there before. What is remembered of it: its `failures`."""
         bridge = self._bridges.get(credential)
         if bridge is None or not any(link.credential == credential for link in links):
             old = self._bridges.pop(credential, None)
             if len(self._bridges) >= MAX_REMEMBERED:
                 del self._bridges[next(iter(self._bridges))]
-            bridge = self._bridges[credential] = Bridge(now if links else now - self.picking.slow_start_s)
+            bridge = self._bridges[credential] = _Bridge(now if links else now - self.picking.slow_start_s)
             if old is not None and old.ejected_until > now - AWAY_S:
                 bridge.failures, bridge.ejected_until = old.failures, old.ejected_until
         return bridge
@@ -160,7 +160,7 @@ class Picker:
             return _distance(request.source[0], link.credential)
         return 0.0
 
-    def _share(self, bridge: Bridge | None, now: float) -> float:
+    def _share(self, bridge: _Bridge | None, now: float) -> float:
         """How much of its share a bridge gets yet."""
         slow_s = self.picking.slow_start_s
         if bridge is None or not slow_s or now - bridge.since >= slow_s:
