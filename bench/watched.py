@@ -1,10 +1,11 @@
 """Runs documents as people do: on a panel's own node, under its agent, with browsers that follow.
 
     bench/reverse_bench.py --system v2ray='v2ray -config {config}' --system alone='python manage.py runproxy {config}' \\
-        --system watched='python bench/watched.py {config}' [--browsers 5]
+        --system watched='python bench/watched.py {config} --browsers 5'
 
-So the benchmark says what being supervised and watched costs the data plane. Each document gets a panel of its own (daphne, the
-embedded Valkey, an agent), which is more than people have; what these use is not in the benchmark's figures of CPU and memory.
+So the benchmark says what is left on one machine beside a panel for each document (daphne, the embedded Valkey, an agent), which
+is more than people have; what all of that uses is in the benchmark's figures of CPU and memory, too. What being watched costs the
+data plane itself is seen from the workers' CPU: several documents may be given, and share one panel.
 """
 
 from __future__ import annotations
