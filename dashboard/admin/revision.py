@@ -16,6 +16,7 @@ from dashboard.admin.instance_document import as_file, ask_for_secrets
 from dashboard.admin.instance_page import find_instance, may, must, show
 from dashboard.admin.links import instance_link
 from dashboard.admin.publishing import listed, removed_clients
+from dashboard.admin.rows import number_in
 from dashboard.admin_base import ModelAdmin
 from dashboard.models import Revision
 from dashboard.services.errors import ServiceError, VersionConflict
@@ -138,7 +139,8 @@ def rollback_page(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             made = roll_back(
                 instance, revision, by=request.user, comment=request.POST.get("comment", ""),
-                expected_number=_number(request.POST.get("number")), expected_version=_number(request.POST.get("version")))
+                expected_number=number_in(request.POST.get("number", "")) or 0,
+                expected_version=number_in(request.POST.get("version", "")) or 0)
         except (PublishConflict, VersionConflict) as conflict:
             told, status = f"{conflict.message[:1].upper()}{conflict.message[1:]}. This is what would change now.", 409
         except ServiceError as error:
@@ -155,6 +157,3 @@ def rollback_page(request: HttpRequest, pk: int) -> HttpResponse:
         comment=request.POST.get("comment", ""), status=status,
     )
 
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0

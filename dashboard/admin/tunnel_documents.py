@@ -62,9 +62,10 @@ def sides_of(request: HttpRequest, lane: Lane) -> list[Side]:
         places.setdefault(far.place.pk, ("Far side", far.place.name))
     instances = {pk: find_instance(pk) for pk in places}
     service = _service_with_file(request, lane)
-    together = _look_at_all(lane, list(instances.values()), service)
+    small = [one for one in instances.values() if sum(count_entries(one).values()) <= MAX_CHECKED_ENTRIES]
+    together = _look_at_all(lane, small, service)
     sides = [
-        _side(request, instance, "{}: {}".format(*places[pk]), together.of_instances.get(pk, []))
+        _side(request, instance, "{}: {}".format(*places[pk]), together.of_instances.get(pk, []), is_checked=instance in small)
         for pk, instance in instances.items()]
     if service is not None:
         sides.append(_side_of_file(service, lane.core, len(sides) + 1, together.of_file))
@@ -79,12 +80,11 @@ def _service_with_file(request: HttpRequest, lane: Lane) -> Service | None:
 
 
 def _look_at_all(lane: Lane, instances: list[Instance], service: Service | None) -> _Together:
-    small = [one for one in instances if _is_small(one)]
     files = {service.name: service.far_document} if service is not None else {}
-    if len(small) + len(files) < 2:
+    if len(instances) + len(files) < 2:
         return _Together()
     try:
-        placed, of_files = lint_together(small, files)
+        placed, of_files = lint_together(instances, files)
     except CannotCompile:           # its side says so
         return _Together()
     mine = {pk: [one for one in found if _is_of(lane, pk, one)] for pk, found in placed.items()}
@@ -99,11 +99,7 @@ def _is_of(lane: Lane, instance: int, placed: PlacedFinding) -> bool:
     return (placed.kind, placed.pk) in mine or placed.kind is Kind.OUTBOUND
 
 
-def _is_small(instance: Instance) -> bool:
-    return sum(count_entries(instance).values()) <= MAX_CHECKED_ENTRIES
-
-
-def _side(request: HttpRequest, instance: Instance, title: str, together: list[PlacedFinding]) -> Side:
+def _side(request: HttpRequest, instance: Instance, title: str, together: list[PlacedFinding], *, is_checked: bool) -> Side:
     side = Side(title, [], page_link("admin:dashboard_instance_document", instance.pk),
                 page_link("admin:dashboard_instance_problems", instance.pk))
     try:
@@ -112,7 +108,7 @@ def _side(request: HttpRequest, instance: Instance, title: str, together: list[P
         side.problem = str(error)
         return side
     side.is_cut = len(side.lines) < total
-    if _is_small(instance):
+    if is_checked:
         try:
             found = review(instance)
         except ServiceError as error:

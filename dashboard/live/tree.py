@@ -81,7 +81,6 @@ class NodeTree:
             "sessions": sum(number(worker.get("sessions")) for worker in workers),
         }
 
-
     def gauges(self) -> Tree:
         """What a monitor is told of each instance: whether its worker runs, sessions, and per tunnel carriers and sessions.
 

@@ -51,14 +51,11 @@ def test_every_byte_is_reported_once_through_kills_of_all(panel: Panel, node: No
     node.start()
     moved = first_lived * RATE
     until("all is reported", lambda: reported(panel) > moved - KILLED_LOSES_S * RATE, 45)
-    begun = time.time()
     third_since = panel.await_phase(1, "running")["since"]
     assert reported(panel) <= moved + (second_lived + time.time() - third_since) * RATE
-    assert begun
 
 
 def test_a_panel_that_does_not_read_gets_the_newest_state_and_no_queue(panel: Panel, node: Node) -> None:  # noqa: F811
-    # Enough changes each second to fill every buffer between the two within a few seconds.
     # Each message is so large that a few of them fill every buffer between the two.
     panel.wanted = [wanted(1, 1, {"outbounds": {f"outbound-{n:0300d}": RATE + n for n in range(4000)}})]
     node.start()
