@@ -29,6 +29,8 @@ class Command(BaseCommand):
         if act == "list":
             self._list()
             return
+        if not instance or not tunnel:
+            raise CommandError(f"which tunnel? {act} INSTANCE TUNNEL is expected; `list` shows them")
         row = Instance.objects.filter(name=instance).first()
         if row is None:
             raise CommandError(f"there is no instance {instance!r}")

@@ -114,6 +114,8 @@ def test_the_command_pauses_lists_and_resumes(edge: Instance, capsys: pytest.Cap
     for wrong in (("pause", "nowhere", "x"), ("pause", "edge", "x")):
         with pytest.raises(CommandError, match="no "):
             call_command("tunnel", *wrong)
+    with pytest.raises(CommandError, match="which tunnel"):
+        call_command("tunnel", "pause", "edge")
 
 
 def test_where_nothing_is_paused_it_costs_one_query(edge: Instance, django_assert_max_num_queries: Any) -> None:

@@ -7,6 +7,12 @@ import { problems } from "./words.js";
 
 const MAX_SHOWN = 8;
 
+// What somebody paused is not wrong, but is easily forgotten.
+function pausedWords(store) {
+  const paused = store.map.lanes.filter((lane) => lane.paused).length;
+  return paused ? ` ${many(paused, "tunnel")} paused by hand.` : "";
+}
+
 export class ProblemList {
   // `unsettled`: something else on the page already says that not all is well.
   constructor(place, store, { unsettled }) {
@@ -35,7 +41,7 @@ export class ProblemList {
     const lanes = store.map.lanes.length;
     const isWell = store.isKnown && !this.unsettled;
     classes(this.calm, `x-note ${isWell ? "x-good" : ""}`);
-    write(this.calm, !store.isKnown ? "Asking how everything is ..." : !lanes ? "Nothing is wrong." : isWell ? "All well." : "Everything that is published runs.");
+    write(this.calm, !store.isKnown ? "Asking how everything is ..." : !lanes ? "Nothing is wrong." : `${isWell ? "All well." : "Everything that is published runs."}${pausedWords(store)}`);
     write(this.spoken, store.isKnown ? (found.length ? `${many(found.length, "problem")}: ${found[0].text.split(" for ")[0]}` : "all well") : "");
     return found.length;
   }
