@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
 
 from dashboard.live.tasks import spawn
 from dashboard.live.telling import NODES, group_of
@@ -52,80 +51,79 @@ async def gauges_of(node_pks: Collection[int]) -> dict[int, dict[str, Any]]:
 
 
 async def _surely(asking: Coroutine[Any, Any, AnswerT], timeout_s: float) -> AnswerT:
-    """Not waited for much longer than it should take, whatever the layer does when a receiver is cancelled: a thread of the
-    web server waits for the answer. Raises NoAnswer.
+    """Not waited for much longer than it should take: a thread of the web server waits for the answer, and Redis may be slow.
+    Raises NoAnswer.
     """
-    answered: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
-
-    async def wait() -> None:
-        try:
-            answer = await asking
-        except (NobodyThere, NoAnswer, RedisError, OSError) as error:
-            if not answered.done():
-                answered.set_exception(error)
-        else:
-            if not answered.done():
-                answered.set_result(answer)
-
-    task = spawn("a question to a node", wait())
-    await asyncio.wait({answered}, timeout=timeout_s + GRACE_S)
-    if not answered.done():
-        answered.cancel()
-        task.cancel()
-        raise NoAnswer
-    return answered.result()
+    try:
+        async with asyncio.timeout(timeout_s + GRACE_S):
+            return await asking
+    except TimeoutError:
+        raise NoAnswer from None
 
 
 async def _ask_node(node_pk: int, instance_pk: int, what: str, arguments: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     id_ = uuid.uuid4().hex
-    async with _channel() as (layer, reply):
+    async with _answers() as (layer, answers):
         await layer.group_send(group_of(node_pk), {
             "type": "node.ask", "id": id_, "instance": instance_pk, "what": what, "arguments": json.dumps(arguments),
-            "reply": reply})
+            "reply": answers.channel})
         end = time.monotonic() + timeout_s
-        message = await _receive(layer, reply, min(TAKEN_WITHIN_S, timeout_s), NobodyThere)
+        message = await answers.next(min(TAKEN_WITHIN_S, timeout_s), NobodyThere)
         while message["type"] != "ask.answer" or message["id"] != id_:
-            message = await _receive(layer, reply, end - time.monotonic(), NoAnswer)
+            message = await answers.next(end - time.monotonic(), NoAnswer)
         return {"answer": json.loads(message["answer"]), "problems": message["problems"]}
 
 
 async def _totals_of(node_pk: int) -> dict[str, int]:
-    async with _channel() as (layer, reply):
-        await layer.group_send(group_of(node_pk), {"type": "node.totals", "reply": reply})
-        message = await _receive(layer, reply, TAKEN_WITHIN_S, NobodyThere)
+    async with _answers() as (layer, answers):
+        await layer.group_send(group_of(node_pk), {"type": "node.totals", "reply": answers.channel})
+        message = await answers.next(TAKEN_WITHIN_S, NobodyThere)
         return {key: message[key] for key in ("workers", "tunnels", "sessions")}
 
 
 async def _gauges_of(waited: set[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
-    async with _channel() as (layer, reply):
-        await layer.group_send(NODES, {"type": "node.gauges", "reply": reply})
+    async with _answers() as (layer, answers):
+        await layer.group_send(NODES, {"type": "node.gauges", "reply": answers.channel})
         end = time.monotonic() + GAUGES_WITHIN_S
         with suppress(NoAnswer):
             while not waited <= found.keys():
-                message = await _receive(layer, reply, end - time.monotonic(), NoAnswer)
+                message = await answers.next(end - time.monotonic(), NoAnswer)
                 found[message["node"]] = message["instances"]
     return found
 
 
+class _Answers:
+    """What comes by a channel. Nothing but `close` cancels a receiver of the layer: with Redis each one that is cancelled while
+    it subscribes ends the connection by which the whole process hears.
+    """
+
+    def __init__(self, layer: Any, channel: str) -> None:
+        self.channel = channel
+        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._hearing = spawn("answers of nodes", self._hear(layer))
+
+    async def _hear(self, layer: Any) -> None:
+        while True:
+            self._said.put_nowait(await layer.receive(self.channel))
+
+    async def next(self, timeout_s: float, otherwise: type[Exception]) -> dict[str, Any]:
+        try:
+            return await asyncio.wait_for(self._said.get(), max(0.01, timeout_s))
+        except TimeoutError:
+            raise otherwise from None
+
+    def close(self) -> None:
+        self._hearing.cancel()      # layers forget a channel whose receiver is cancelled
+
+
 @asynccontextmanager
-async def _channel() -> AsyncIterator[tuple[Any, str]]:
-    """The layer, and a channel of it that is gone afterwards."""
+async def _answers() -> AsyncIterator[tuple[Any, _Answers]]:
     layer: Any = get_channel_layer()
     if layer is None:
         raise NobodyThere
-    channel = await layer.new_channel("reply")
+    answers = _Answers(layer, await layer.new_channel("reply"))
     try:
-        yield layer, channel
+        yield layer, answers
     finally:
-        with suppress(TimeoutError):        # layers forget a channel whose receiver is cancelled
-            while True:
-                await asyncio.wait_for(layer.receive(channel), 0.001)
-
-
-async def _receive(layer: Any, channel: str, timeout_s: float, otherwise: type[Exception]) -> dict[str, Any]:
-    try:
-        message: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), max(0.01, timeout_s))
-    except TimeoutError:
-        raise otherwise from None
-    return message
+        answers.close()

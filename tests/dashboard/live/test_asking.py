@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -125,6 +126,25 @@ async def test_why_there_is_no_answer(world: World, monkeypatch: pytest.MonkeyPa
     await agent.close()
     with pytest.raises(NotConnected, match="is not connected"):
         await db(ask, instance, "sessions", {}, by=None)
+
+
+async def test_questions_that_nobody_takes_do_not_disturb_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ends in its time, and all the while another node's answers come."""
+    instance, agent = await _node(world)
+    monkeypatch.setattr(replies, "TAKEN_WITHIN_S", 0.5)
+
+    async def nobody(number: int) -> None:
+        with pytest.raises(replies.NobodyThere):
+            await replies.ask_node(instance.node_id + 1 + number, instance.pk, "sessions", {}, 5.0)
+
+    begun = time.monotonic()
+    for _ in range(5):
+        asking = [asyncio.ensure_future(nobody(number)) for number in range(20)]
+        said, _ = await asyncio.gather(
+            replies.ask_node(instance.node_id, instance.pk, "sessions", {}, 5.0), _answering(agent, {"total": 7}))
+        assert said["answer"] == {"total": 7}
+        await asyncio.gather(*asking)
+    assert time.monotonic() - begun < 15
 
 
 async def test_what_is_cut_is_known(world: World) -> None:
