@@ -94,7 +94,8 @@ _SNIFFING = [
     simple_field(("sniffing", "domainsExcluded"), "lines", "Except domains", "Names that replace nothing."),
 ]
 _WAY_OUT = [
-    simple_field(("sendThrough",), "text", "Send through", "A local address to connect from. Empty: the system's choice.", ""),
+    simple_field(("sendThrough",), "text", "Send through",
+                 "A local address to connect from, a range, origin or srcip. Empty: the system's choice.", ""),
     simple_field(("proxySettings", "tag"), "text", "Through outbound", "Tag of an outbound that this one dials through.", ""),
     simple_field(("mux", "enabled"), "switch", "Mux", "Many connections on one. Never for a bridge's carrier.", False),
     simple_field(("mux", "concurrency"), "number", "Mux concurrency", "On one carrier; 0: eight; below 0: TCP is not muxed.", 0,

@@ -51,7 +51,7 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """`send_through`: the local address, or empty; `proxy_tag`: the outbound that it dials through, or empty."""
+    """`send_through`: as `read_send_through` returns it; `proxy_tag`: the outbound that it dials through, or empty."""
 
     path: str
     tag: str

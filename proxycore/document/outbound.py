@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
@@ -11,24 +10,16 @@ from proxycore.document.shape import Shape
 from proxycore.document.stream_settings import StreamSettings
 from proxycore.document.words import one_of
 from proxycore.net.resolve import Strategy
+from proxycore.send_through import read_send_through
 from proxycore.transport.sockopt import STRATEGIES
 
 DEFAULT_CONCURRENCY = 8
-_ANY_ADDRESS = ("", "0.0.0.0", "::")
 
 
 def _send_through(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("an IP address as text is expected")
-    text = value.strip()
-    if text in _ANY_ADDRESS:
-        return ""
-    if text.lower() in ("origin", "srcip") or "/" in text:
-        raise ValueError(f'"{text[:40]}" is known to Xray, not run by this version, which takes one IP address')
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        raise ValueError("an IP address of this host is expected") from None
+    return read_send_through(value)
 
 
 class ProxySettings(Shape):

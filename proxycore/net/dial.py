@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from proxycore import tasks
 from proxycore.destination import Destination, IPAddress, ip_text
@@ -65,6 +65,9 @@ def tune_carrier(sock: socket.socket) -> None:
 class DialOptions(Protocol):
     """Options of an outgoing socket."""
 
+    def for_one(self) -> Self:
+        """What is set on the socket of a dial that begins now."""
+
     @property
     def local_family(self) -> socket.AddressFamily | None:
         """The only family that can be dialled; None: both."""
@@ -117,7 +120,8 @@ class Dialer:
         `resolve`: asked in place of the usual resolver."""
         stream = SocketStream(self._poller, self._wheel, self._census, None, self._limits, self._account)
         race = _Race(
-            self._poller, stream, destination, wheel=self._wheel, options=self._options, on_unreached=self._on_unreached,
+            self._poller, stream, destination, wheel=self._wheel,
+            options=None if self._options is None else self._options.for_one(), on_unreached=self._on_unreached,
             avoided=self.avoided if self._is_carrier else None,
         )
         if isinstance(destination.host, str):

@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
@@ -42,13 +42,17 @@ AcceptFlow = Callable[[PacketStream, HostPort, HostPort], None]
 
 
 class DatagramOptions(Protocol):
-    """Options of sockets for datagrams. All methods raise OSError."""
+    """Options of sockets for datagrams."""
+
+    def for_one(self) -> Self:
+        """What is set on the sockets of a flow that begins now."""
 
     @property
     def local_family(self) -> socket.AddressFamily | None:
         """The only family that can be sent to; None: both."""
 
-    def before_send(self, sock: socket.socket) -> None: ...
+    def before_send(self, sock: socket.socket) -> None:
+        """Raises OSError."""
 
 
 class UdpListener:
@@ -242,7 +246,7 @@ class UdpSocket(PacketStream):
         account: Account | None = None,
         options: DatagramOptions | None = None,
     ) -> None:
-        self._options = options
+        self._options = None if options is None else options.for_one()
         self._look_up = resolve
         self.peer: PacketStream = NULL_PACKETS
         self.wheel_slot = -1

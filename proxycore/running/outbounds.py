@@ -19,6 +19,7 @@ from proxycore.reverse.bridge import Bridge, OpenCarrier
 from proxycore.running.change import Change, Phase
 from proxycore.running.ground import Ground
 from proxycore.running.matching import Key, keyed, match
+from proxycore.send_through import LocalAddress, SendingThrough
 from proxycore.stats import Account
 from proxycore.transport.chain import ChainedDial
 from proxycore.transport.sockopt import Sockopt
@@ -80,13 +81,16 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
 
     limits = ground.policy.level(entry.settings.policy_level).target
     account = old.account if old is not None and not entry.tag else ground.stats.outbound(entry.tag)
-    dial, open_udp, is_plain = _ways_out(entry, ground, limits, account)
+    address = LocalAddress(entry.send_through) if entry.send_through else None
+    dial, open_udp, is_plain = _ways_out(entry, ground, limits, account, address)
     context = OutboundContext(
         entry.tag, entry.path, dial, open_udp, ground.wheel, time.time,
         keep_tunnel=keep_tunnel, dispatcher=ground.dispatcher, names=ground, loop=ground.poller, resolve=ground.resolve,
         inbound_kinds=ground.inbound_kinds, dials_plainly=is_plain, on_blocked=ground.tell_blocked,
     )
     outbound = entry.side.build(entry.settings, context)
+    if address is not None and address.of_request:
+        outbound = SendingThrough(outbound, address)
     mux = entry.mux
     if mux.enabled:
         outbound = MuxPool(
@@ -98,7 +102,9 @@ def _build(entry: model.Outbound, old: RunningOutbound | None, ground: Ground, c
     return RunningOutbound(entry, outbound, account, bridges)
 
 
-def _ways_out(entry: model.Outbound, ground: Ground, limits: Limits, account: Account) -> tuple[Dial, OpenUdp, bool]:
+def _ways_out(
+    entry: model.Outbound, ground: Ground, limits: Limits, account: Account, address: LocalAddress | None
+) -> tuple[Dial, OpenUdp, bool]:
     """How this outbound reaches its servers: by a socket, or through another outbound; then up its transport. And how it
     sends datagrams: by a socket, or through that outbound.
 
@@ -113,8 +119,8 @@ def _ways_out(entry: model.Outbound, ground: Ground, limits: Limits, account: Ac
         open_udp: OpenUdp = chained.datagrams
     else:
         census = ground.carriers if is_carrier else ground.clients
-        is_plain = stream.sockopt == PLAIN.sockopt and not entry.send_through
-        options = None if is_plain else Sockopt(stream.sockopt, entry.send_through)
+        is_plain = stream.sockopt == PLAIN.sockopt and address is None
+        options = None if is_plain else Sockopt(stream.sockopt, address)
         dial = Dialer(
             ground.poller, ground.wheel, census, is_carrier=is_carrier, options=options, resolve=ground.resolve,
             limits=limits, account=account,

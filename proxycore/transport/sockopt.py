@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Hashable, Mapping
-from typing import Annotated, ClassVar, Literal
+from copy import copy
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
@@ -13,6 +14,7 @@ from proxycore.document.words import Split, Text, one_of
 from proxycore.net.original_destination import redirected_from
 from proxycore.net.resolve import Strategy
 from proxycore.net.transparent_udp import IP_TRANSPARENT, ask_for_targets
+from proxycore.send_through import LocalAddress
 from proxycore.transport.base import TransportSettings
 
 _SO_MARK = 36                       # <asm-generic/socket.h>; the socket module has no name for it
@@ -102,16 +104,25 @@ def datagram_options_of(settings: SockoptSettings) -> list[tuple[int, int, int |
 class Sockopt:
     """What is done to each socket of an inbound or outbound. Raises OSError where the system does not allow it."""
 
-    __slots__ = ("_datagram_options", "_fast_open", "_local", "_options", "_tproxy", "_v6only")
+    __slots__ = ("_datagram_options", "_fast_open", "_local", "_local_address", "_options", "_tproxy", "_v6only")
 
-    def __init__(self, settings: SockoptSettings, local_address: str = "") -> None:
-        """`local_address`: where outgoing connections come from."""
+    def __init__(self, settings: SockoptSettings, local_address: LocalAddress | None = None) -> None:
+        """`local_address`: where outgoing connections come from, chosen by `for_one`."""
         self._options = options_of(settings)
         self._datagram_options = datagram_options_of(settings)
         self._fast_open = settings.tcp_fast_open
         self._v6only = settings.v6only
         self._tproxy = settings.tproxy
-        self._local = local_address
+        self._local_address = local_address
+        self._local = ""
+
+    def for_one(self) -> Self:
+        """For one outgoing connection or flow, that is opened now."""
+        if self._local_address is None:
+            return self
+        chosen = copy(self)
+        chosen._local = self._local_address.pick()
+        return chosen
 
     @property
     def local_family(self) -> socket.AddressFamily | None:

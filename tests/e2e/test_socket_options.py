@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ def is_privileged() -> bool:
     return True
 
 
-@contextmanager
+@contextlib.contextmanager
 def datagram_client(port: int) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
@@ -138,22 +138,43 @@ def _udp_sockets(instance: Instance) -> list[socket.socket]:
     return [sock for flow in flows for sock in flow.peer._socks.values()]
 
 
-async def test_what_is_sent_through_an_address_comes_from_it() -> None:
+@pytest.mark.parametrize(("through", "seen"), [
+    (OTHER, {OTHER}), ("127.0.0.8/31", {"127.0.0.8", "127.0.0.9"}), ("origin", {"127.0.0.3"}), ("srcip", {"127.0.0.4"})])
+async def test_what_is_sent_through_an_address_comes_from_it(through: str, seen: set[str]) -> None:
+    """Clients come from 127.0.0.4 to 127.0.0.3."""
     port, udp_port, server_port = free_port(), free_port(), free_port()
     doors = [documents.door("door", port, server_port), documents.door("udp", udp_port, server_port, "udp")]
+    for door in doors:
+        door["listen"] = "127.0.0.3"
     loop = asyncio.get_running_loop()
     server = await asyncio.start_server(tell_source, LOCALHOST, server_port)
     transport, _ = await loop.create_datagram_endpoint(Seen, local_addr=(LOCALHOST, server_port))
-    async with running(documents.proxy(doors, [FREE | {"sendThrough": OTHER}])):
-        reader, writer = await asyncio.open_connection(LOCALHOST, port)
-        assert await reader.read(100) == OTHER.encode()
-        with datagram_client(udp_port) as sock:
-            assert await asked(sock, b"who am I") == OTHER.encode()
+    async with running(documents.proxy(doors, [FREE | {"sendThrough": through}])):
+        reader, writer = await asyncio.open_connection("127.0.0.3", port, local_addr=("127.0.0.4", 0))
+        assert (await reader.read(100)).decode() in seen
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.bind(("127.0.0.4", 0))
+            sock.connect(("127.0.0.3", udp_port))
+            assert (await asked(sock, b"who am I")).decode() in seen
         writer.close()
         await writer.wait_closed()
     server.close()
     await server.wait_closed()
     transport.close()
+
+
+async def test_nothing_is_sent_past_an_address_that_is_not_of_this_host() -> None:
+    port, server_port = free_port(), free_port()
+    server = await asyncio.start_server(tell_source, LOCALHOST, server_port)
+    document = documents.proxy([documents.door("door", port, server_port)], [FREE | {"sendThrough": "192.0.2.77"}])
+    async with running(document):
+        reader, writer = await asyncio.open_connection(LOCALHOST, port)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+    server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize("way", [{"proxySettings": {"tag": "hop"}}, {"streamSettings": {"sockopt": {"dialerProxy": "hop"}}}],

@@ -38,9 +38,9 @@ def test_mux_is_read() -> None:
         ),
         ('"mux": {"concurrency": 99999}', "a.json:1:40: error: outbounds[0].mux.concurrency: must be at most 32767"),
         (
-            '"sendThrough": "origin"',
-            'a.json:1:32: error: outbounds[0].sendThrough: "origin" is known to Xray, not run by this version, '
-            "which takes one IP address",
+            '"sendThrough": "original"',
+            'a.json:1:32: error: outbounds[0].sendThrough: an IP address of this host, a range of them, "origin" or "srcip" '
+            "is expected",
         ),
         (
             '"proxySettings": {"tag": "x"}',
