@@ -48,7 +48,8 @@ FRAME_BACKLOG_BYTES = 1024 * 1024
 """Frames without stream payload that may gather while the carrier is full; a peer that makes us write more is cut off."""
 
 OVERLOADED_SESSION_BYTES = 64 * 1024
-"""Of sessions with credit: where all carriers together are above their bound, one for which more than this waits is reset."""
+"""Where all carriers together are above their bound, the session with credit for which most waits is reset, if it is more
+than this."""
 
 LAZY_S = 0.01
 """What the last word of a session waits for company: a record, a write and a wake-up at the other end would be for it alone."""
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 Session = MuxSession | MuxPacketSession
 _log = logging.getLogger("xrev.mux")
 _process_waiting = 0        # bytes, all carriers
+_greedy: set[MuxSession] = set()        # with credit, of all carriers: those for which more than OVERLOADED_SESSION_BYTES wait
 
 
 class Carrier(Stream):
@@ -274,8 +276,12 @@ class Carrier(Stream):
         global _process_waiting
         _process_waiting += change
         if session.window:
-            if change > 0 and _process_waiting > PROCESS_BUFFER_BYTES and session.rx_bytes > OVERLOADED_SESSION_BYTES:
-                session.fail(Overloaded("too much waits for slow readers"))
+            if session.rx_bytes > OVERLOADED_SESSION_BYTES:
+                _greedy.add(session)
+            else:
+                _greedy.discard(session)
+            if change > 0 and _process_waiting > PROCESS_BUFFER_BYTES and _greedy:
+                max(_greedy, key=lambda one: one.rx_bytes).fail(Overloaded("too much waits for slow readers"))
             return
         self.waiting_bytes += change
         if session.rx_bytes:
