@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from proxycore.balancing.balancer import select
@@ -44,7 +44,7 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     _check_outbounds(sections, found, report)
     _check_chains(found, outbounds, report)
     raw_rules = _listed(sections.get("routing"), "rules")
-    _check_outbound_tags(raw_rules, outbounds, report)
+    _check_outbound_tags(raw_rules, {*outbounds, *found.closed_tags}, report)
     check_balancers(sections, found, list(outbounds), report)
     rules = tuple(_rule(number, shape, report) for number, shape in found.rules.items())
     _check_rules(found, [*inbounds, *sorted(bridges)], report)
@@ -145,7 +145,7 @@ def _next_of(entry: Outbound) -> str:
     return entry.proxy_tag or entry.stream.sockopt.dialer_proxy
 
 
-def _check_outbound_tags(rules: Sequence[object], outbounds: TagPlaces, report: Report) -> None:
+def _check_outbound_tags(rules: Sequence[object], outbounds: Collection[str], report: Report) -> None:
     for number, rule in enumerate(rules):
         tag = field_of(rule, "outboundTag")
         at: Loc = ("routing", "rules", number, "outboundTag")

@@ -27,11 +27,15 @@ class RootShape(Shape):
     burst_observatory: Any = Field(default=None, validation_alias="burstObservatory")
     policy: Any = None
     stats: Any = None
+    api: Any = None
+    metrics: Any = None
 
+    no_effect: ClassVar[Mapping[str, str]] = {
+        "version": "it says for which versions of Xray the document is",
+        "fakeDns": "this version invents no addresses",
+    }
     not_run: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys((
-            "api", "fakeDns", "metrics", "transport", "version",
-        ), _NOT_RUN),
+        "transport": f"{_NOT_RUN}: write what it says into streamSettings of the entries",
         "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),
     }

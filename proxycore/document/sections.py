@@ -52,6 +52,7 @@ class Sections:
     dns: DnsSection | None = None
     policy: PolicyValues | None = None
     exports_stats: bool = False
+    closed_tags: list[str] = field(default_factory=list)        # that rules may name, of what is not run
 
     @property
     def observed(self) -> Observed | None:
@@ -101,6 +102,11 @@ class SectionReader:
             found.burst = self._read(BurstShape, self._sections["burstObservatory"], ("burstObservatory",))
         if not self._sections.keys().isdisjoint(("policy", "stats")):
             self._policy(found)
+        for name in ("api", "metrics"):
+            if self._sections.get(name) is not None:
+                from proxycore.document.managing import read_managing
+
+                found.closed_tags.append(read_managing(name, self._sections[name], self._report))
         return found
 
     def _read(self, model: type[ModelT], value: object, loc: Loc) -> ModelT | None:

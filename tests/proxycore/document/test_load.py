@@ -40,7 +40,7 @@ WRONG = """\
       "sniffing": { "enabled": 1234 }
     }
   ],
-  "metrics": { "servers": ["1.1.1.1"] }, "api": {}, "statz": 1,
+  "geodata": { "servers": ["1.1.1.1"] }, "api": {}, "statz": 1,
   "outbounds": [
     { "tag": "direct", "protocol": "freedom", "settings": { "redirect": "host", "domainStrategy": "useipv5" } }
   ],
@@ -62,7 +62,7 @@ def test_all_problems_of_a_file_are_told_at_once_each_at_its_place() -> None:
         ("error", 18, 38, "inbounds[1].streamSettings.network"),
         ("error", 18, 83, "inbounds[1].streamSettings.sockopt.mark"),
         ("error", 19, 32, "inbounds[1].sniffing.enabled"),
-        ("error", 22, 3, "metrics"),
+        ("error", 22, 3, "geodata"),
         ("warning", 22, 42, "api"),
         ("warning", 22, 53, "statz"),
         ("error", 24, 73, "outbounds[0].settings.redirect"),
@@ -110,7 +110,7 @@ def test_a_wrong_value_is_not_repeated_where_it_may_be_a_secret() -> None:
             'a.json:1:2: error: inbound: the form of V2Ray 2 and 3 is not read; use "inbounds" and "outbounds"',
         ),
         ('{"api": {}}', "a.json:1:2: warning: api: is empty and has no effect"),
-        ('{"metrics": null}', "a.json:1:2: warning: metrics: is empty and has no effect"),
+        ('{"geodata": null}', "a.json:1:2: warning: geodata: is empty and has no effect"),
         ('{"DNS": {"servers": []}}', 'a.json:1:2: warning: DNS: the key is written "dns" (letter case does not matter to Xray)'),
     ],
 )
@@ -118,20 +118,45 @@ def test_the_top_level_is_checked(text: str, line: str) -> None:
     assert lines_of(text)[0] == line
 
 
-@pytest.mark.parametrize(
-    "section",
-    [
-        "api",
-        "fakeDns",
-        "metrics",
-        "transport",
-        "version",
-    ],
-)
-def test_a_section_that_is_not_run_is_refused_by_its_name(section: str) -> None:
-    assert lines_of(f'{{"{section}": {{"x": 1}}}}') == [
-        f"a.json:1:2: error: {section}: the section is known to Xray, not run by this version"
+def test_a_section_that_says_how_entries_work_and_is_not_run_is_refused_by_its_name() -> None:
+    assert lines_of('{"transport": {"x": 1}}') == [
+        "a.json:1:2: error: transport: the section is known to Xray, not run by this version: write what it says into "
+        "streamSettings of the entries"
     ]
+
+
+_MANAGING = "(the panel has such figures, and a page /metrics for monitors)"
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ('{"fakeDns": [{"ipPool": "198.18.0.0/15"}]}', "1:2: warning: fakeDns: has no effect: this version invents no addresses"),
+    ('{"version": {"min": "25.1"}}',
+     "1:2: warning: version: has no effect: it says for which versions of Xray the document is"),
+    ('{"api": {"services": ["StatsService"]}}',
+     f"1:2: warning: api: the API of the cores is not run by this version {_MANAGING}"),
+    ('{"api": {"tag": "api", "listen": "127.0.0.1:8080"}}',
+     "1:2: warning: api: the API of the cores is not run by this version: nothing listens on 127.0.0.1:8080, "
+     f'what rules send to "api" is closed {_MANAGING}'),
+    ('{"metrics": {"tag": "m"}}',
+     f'1:2: warning: metrics: the metrics page of Xray is not run by this version: what rules send to "m" is closed {_MANAGING}'),
+    ('{"metrics": {"tagg": "m"}}', '1:14: warning: metrics.tagg: unknown key, it is ignored (did you mean "tag"?)'),
+    ('{"api": []}', "1:2: warning: api: is empty and has no effect"),
+    ('{"api": 7}', "1:9: error: api: an object is expected, not a number"),
+    ('{"api": {"tag": 7}}', "1:17: error: api.tag: text is expected, not a number"),
+])
+def test_sections_without_which_a_document_does_the_same_keep_it_from_nothing(text: str, line: str) -> None:
+    assert f"a.json:{line}" in lines_of(text)
+
+
+def test_rules_may_lead_to_what_manages_other_cores() -> None:
+    """As panels write it into every document."""
+    rules = '{"inboundTag": ["in"], "outboundTag": "api"}, {"inboundTag": ["in"], "outboundTag": "apl"}'
+    text = (
+        '{"api": {"tag": "api"}, "inbounds": [{"tag": "in", "port": 1, "protocol": "tunnel"}], '
+        f'"outbounds": [{{"tag": "direct", "protocol": "freedom"}}], "routing": {{"rules": [{rules}]}}}}')
+    errors = [line for line in lines_of(text) if "error" in line]
+    assert len(errors) == 1
+    assert 'routing.rules[1].outboundTag: there is no outbound or portal "apl" (did you mean "api"?)' in errors[0]
 
 
 def test_null_is_as_if_the_key_were_absent() -> None:
@@ -180,9 +205,9 @@ def test_settings_read_json_types_as_strictly_as_the_cores() -> None:
 
 def test_a_flood_of_problems_is_bounded_and_warnings_do_not_push_out_errors() -> None:
     warnings = ",".join(f'"x{number}": 1' for number in range(1000))
-    found = problems_of("{" + warnings + ', "metrics": {"a": 1}}')
+    found = problems_of("{" + warnings + ', "geodata": {"a": 1}}')
     assert len([one for one in found if one.severity == "warning"]) == MAX_PROBLEMS
-    assert [one.path for one in found if one.severity == "error"] == ["metrics"]
+    assert [one.path for one in found if one.severity == "error"] == ["geodata"]
 
 
 def test_files_are_read_from_disk_and_from_standard_input(tmp_path: Path) -> None:

@@ -43,14 +43,14 @@ def test_other_sections_are_replaced_whole() -> None:
 
 
 def test_each_problem_is_told_with_its_own_file_and_the_place_in_it() -> None:
-    first = '{"outbounds": [{"tag": "a", "protocol": "fredom"}], "metrics": {"x": 1}}'
+    first = '{"outbounds": [{"tag": "a", "protocol": "fredom"}], "geodata": {"x": 1}}'
     second = '{\n"outbounds": [{"tag": "b", "protocol": "freedom",\n"settings": {"redirect": 5}}]}'
     assert [line.split(": error: ")[0:2] for line in lines_of(first, second) if "redirect" in line] == [
         ["b.json:3:26", "outbounds[0].settings.redirect: text is expected, not a number"]
     ]
     assert [line.split(" ")[0:3] for line in lines_of(first, second)] == [
         ["a.json:1:41:", "error:", "outbounds[0].protocol:"],
-        ["a.json:1:53:", "error:", "metrics:"],
+        ["a.json:1:53:", "error:", "geodata:"],
         ["b.json:3:26:", "error:", "outbounds[0].settings.redirect:"],
     ]
 
