@@ -18,9 +18,9 @@ from proxycore.document.merge import Merged, Part
 from proxycore.document.model import Document, LoadedDocument, problem_maker
 from proxycore.document.problems import DocumentError, Problem
 from proxycore.document.report import Report
-from proxycore.document.root import RootShape
+from proxycore.document.root import NEWER_V2RAY, RootShape
 from proxycore.document.sections import SectionReader
-from proxycore.document.shape import fit_object
+from proxycore.document.shape import field_of, fit_object
 from proxycore.protocols import all_protocols
 from proxycore.protocols.base import ProtocolSpec
 
@@ -114,6 +114,9 @@ def _load(
 ) -> LoadedDocument:
     merged = Merged(parts)
     report = Report(merged, report)
+    for name in ("access", "error"):
+        if isinstance(field_of(merged.sections.get("log"), name), dict):
+            raise DocumentError([report.problem("error", ("log", name), NEWER_V2RAY, of_key=True)])
     environ = with_variables(merged.sections.get("env"), os.environ if environ is None else environ, report)
     found = SectionReader(merged.sections, report, all_protocols() if protocols is None else protocols, environ).read()
     rules = check(merged.sections, found, report)

@@ -10,6 +10,8 @@ from pydantic import Field
 from proxycore.document.shape import Shape
 
 _NOT_RUN = "the section is known to Xray, not run by this version"
+NEWER_V2RAY = (
+    'this is the newer format of V2Ray 5 ("jsonv5"), which is not read; write it in the older one, which V2Ray 5 reads as well')
 _OLD = 'the form of V2Ray 2 and 3 is not read; use "inbounds" and "outbounds"'
 
 
@@ -37,5 +39,6 @@ class RootShape(Shape):
     not_run: ClassVar[Mapping[str, str]] = {
         "transport": f"{_NOT_RUN}: write what it says into streamSettings of the entries",
         "geodata": f"{_NOT_RUN}: it does not fetch lists; put geoip.dat and geosite.dat into the asset folder",
+        **dict.fromkeys(("router", "services"), NEWER_V2RAY),
         **dict.fromkeys(("inbound", "outbound", "inboundDetour", "outboundDetour", "port"), _OLD),
     }

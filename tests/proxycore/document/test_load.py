@@ -125,6 +125,20 @@ def test_a_section_that_says_how_entries_work_and_is_not_run_is_refused_by_its_n
     ]
 
 
+_NEWER = 'this is the newer format of V2Ray 5 ("jsonv5"), which is not read; write it in the older one, which V2Ray 5 reads as well'
+
+
+@pytest.mark.parametrize(("text", "place"), [
+    ('{"log": {"access": {"type": "Console"}}, "inbounds": [{"protocol": "socks", "port": 1, "settings": {"users": ["x"]}}]}',
+     "a.json:1:10: error: log.access"),
+    ('{"LOG": {"error": {"level": "Warning"}}}', "a.json:1:10: error: log.error"),
+    ('{"router": {"rule": [{"tag": "x"}]}}', "a.json:1:2: error: router"),
+    ('{"services": {"browser": {"listenAddr": "127.0.0.1"}}}', "a.json:1:2: error: services"),
+])
+def test_the_newer_format_of_v2ray_5_is_known_and_said_in_one_sentence(text: str, place: str) -> None:
+    assert lines_of(text) == [f"{place}: {_NEWER}"]
+
+
 _MANAGING = "(the panel has such figures, and a page /metrics for monitors)"
 
 
