@@ -18,14 +18,12 @@ from proxycore.net import liveness
 from proxycore.net.avoided import Avoided
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import Poller
+from proxycore.net.racing import RACE_DELAY_S, Racing
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
 from proxycore.net.unix import system_name
 from proxycore.net.wheel import Wheel
 from proxycore.stats import Account
-
-RACE_DELAY_S = 0.25
-"""The next address is tried beside one that has not answered by then (RFC 8305, Connection Attempt Delay)."""
 
 DIAL_TIMEOUT_S = 16.0
 """As the cores: the whole attempt, all addresses together."""
@@ -43,6 +41,14 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 15, 5, 3
 _IPPROTO_TCP, _TCP_NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 
 
+def new_socket(family: int, kind: int, protocols: Sequence[int]) -> socket.socket:
+    """One of the first of `protocols` that the system has, else of the usual one for its kind. Raises OSError."""
+    for protocol in protocols:
+        with contextlib.suppress(OSError):
+            return socket.socket(family, kind, protocol)
+    return socket.socket(family, kind)
+
+
 def tune(sock: socket.socket) -> None:
     """Options of every TCP connection."""
     sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
@@ -57,9 +63,10 @@ def tune_carrier(sock: socket.socket) -> None:
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
         ("TCP_KEEPCNT", KEEPALIVE_COUNT),
     ):
-        option = getattr(socket, name, None)        # not every system has every one
+        option = getattr(socket, name, None)        # not every system has every one, or takes it for Multipath TCP
         if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class DialOptions(Protocol):
@@ -71,6 +78,14 @@ class DialOptions(Protocol):
     @property
     def local_family(self) -> socket.AddressFamily | None:
         """The only family that can be dialled; None: both."""
+
+    @property
+    def racing(self) -> Racing | None:
+        """How several addresses are tried; None: as usual."""
+
+    @property
+    def protocols(self) -> Sequence[int]:
+        """What a socket is asked for, in turn: the first that the system has."""
 
     def before_connect(self, sock: socket.socket) -> None:
         """Raises OSError."""
@@ -145,6 +160,9 @@ class Dialer:
         except DialError as error:
             race.fail(error)
         else:
+            racing = None if self._options is None else self._options.racing
+            if racing is not None:
+                addresses = racing.order(addresses)
             race.start(self.avoided.order(addresses) if self._is_carrier else addresses)
 
 
@@ -163,7 +181,7 @@ class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
     __slots__ = ("_addresses", "_attempts", "_avoided", "_deadline", "_destination", "_error", "_loop", "_next",
-                 "_on_unreached", "_options", "_poller", "_timer", "_wheel", "stream")
+                 "_on_unreached", "_options", "_poller", "_racing", "_timer", "_wheel", "stream")
 
     def __init__(
         self,
@@ -178,6 +196,7 @@ class _Race:
     ) -> None:
         self._wheel = wheel
         self._options = options
+        self._racing = None if options is None else options.racing
         self._on_unreached = on_unreached
         self.stream = stream
         self._poller = poller
@@ -206,7 +225,7 @@ class _Race:
     def _try_next(self) -> None:
         """Start the next attempt; when there is none left and none under way, the dial has failed."""
         self._stop_timer()
-        while self._next < len(self._addresses) and not self.stream.ended:
+        while self._has_next() and not self.stream.ended:
             ip = self._addresses[self._next]
             self._next += 1
             if self._attempt(ip):
@@ -226,7 +245,10 @@ class _Race:
             self._error = "the address to come from is of another family"
             return False
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            if options is None:
+                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            else:
+                sock = new_socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, options.protocols)
         except OSError as error:
             self._error = os.strerror(error.errno or 0)
             return False
@@ -273,8 +295,16 @@ class _Race:
 
     def _set_timer(self) -> None:
         """Look again when the next address is due, or a little later whether anyone still wants the connection."""
-        delay_s = RACE_DELAY_S if self._next < len(self._addresses) else STILL_WANTED_S
+        delay_s = STILL_WANTED_S
+        if self._has_next():
+            delay_s = RACE_DELAY_S if self._racing is None else self._racing.delay_s
         self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _has_next(self) -> bool:
+        """Whether there is an address that may be tried beside those under way."""
+        if self._next >= len(self._addresses):
+            return False
+        return self._racing is None or not self._racing.most or len(self._attempts) < self._racing.most
 
     def _on_timer(self) -> None:
         self._timer = None

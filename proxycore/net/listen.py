@@ -7,13 +7,13 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from proxycore.destination import HostPort
 from proxycore.errors import ConfigError
 from proxycore.net import liveness
-from proxycore.net.dial import tune, tune_carrier
+from proxycore.net.dial import new_socket, tune, tune_carrier
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import READABLE, Poller
 from proxycore.net.socket_stream import Census, SocketStream
@@ -37,14 +37,20 @@ Accept = Callable[[SocketStream, HostPort, HostPort], None]
 
 
 class ListenOptions(Protocol):
-    """Options of a listening socket and of what it accepts. All methods raise OSError."""
+    """Options of a listening socket and of what it accepts."""
 
-    def before_listen(self, sock: socket.socket) -> None: ...
+    @property
+    def protocols(self) -> Sequence[int]:
+        """What a socket for connections is asked for, in turn: the first that the system has."""
 
-    def apply(self, sock: socket.socket) -> None: ...
+    def before_listen(self, sock: socket.socket) -> None:
+        """Raises OSError."""
+
+    def apply(self, sock: socket.socket) -> None:
+        """Raises OSError."""
 
     def target_of(self, sock: socket.socket) -> HostPort | None:
-        """Where an accepted connection was going before the system sent it here; None: nowhere else."""
+        """Where an accepted connection was going before the system sent it here; None: nowhere else. Raises OSError."""
 
 
 def bind(
@@ -58,7 +64,7 @@ def bind(
     host = address or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        sock = socket.socket(family, kind)
+        sock = new_socket(family, kind, options.protocols if options is not None and kind == socket.SOCK_STREAM else ())
     except OSError as error:
         raise ConfigError(path, f"cannot listen on {host}: {os.strerror(error.errno or 0)}") from None
     try:
@@ -110,7 +116,7 @@ class Listener:
 
     __slots__ = (
         "_accept", "_account", "_census", "_clean_up", "_family", "_interest", "_is_carrier", "_limits", "_local", "_options",
-        "_poller", "_resume", "_sock", "_wheel",
+        "_poller", "_protocol", "_resume", "_sock", "_wheel",
     )
 
     def __init__(
@@ -140,6 +146,7 @@ class Listener:
         self._options = options
         self._resume: asyncio.TimerHandle | None = None
         self._family = sock.family
+        self._protocol = sock.proto
         name = sock.getsockname()
         self._local: HostPort | None
         if self._family == socket.AF_UNIX:
@@ -202,7 +209,7 @@ class Listener:
                     return number
                 continue            # that connection was over before it was accepted
             # what socket.accept does, without asking the listener for its family, type and protocol each time
-            sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=fd)
+            sock = socket.socket(self._family, socket.SOCK_STREAM, self._protocol, fileno=fd)
             self._accepted(sock, source)
         return ACCEPTS_PER_WAKE
 

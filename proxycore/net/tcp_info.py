@@ -7,6 +7,7 @@ import sys
 from struct import Struct
 from typing import NamedTuple
 
+IPPROTO_MPTCP = 262                     # <linux/in.h>; the socket module has no name for it
 _BYTES = 144
 _UNACKED = Struct("=24xI")              # tcpi_unacked, segments
 _LAST_ACK = Struct("=56xI")             # tcpi_last_ack_recv, ms
@@ -25,8 +26,9 @@ class TcpInfo(NamedTuple):
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
-    """None: this is no TCP connection, or the system does not tell."""
-    if sys.platform != "linux" or sock.family == socket.AF_UNIX:
+    """None: this is no TCP connection, or the system does not tell. Of Multipath TCP it would tell about one path only, which may
+    be a dead one beside others that are not."""
+    if sys.platform != "linux" or sock.family == socket.AF_UNIX or sock.proto == IPPROTO_MPTCP:
         return None
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Hashable, Mapping
+import sys
+from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from proxycore.destination import HostPort
 from proxycore.document.words import Split, Text, one_of
 from proxycore.net.original_destination import redirected_from
+from proxycore.net.racing import Racing
 from proxycore.net.resolve import Strategy
+from proxycore.net.tcp_info import IPPROTO_MPTCP
 from proxycore.net.transparent_udp import IP_TRANSPARENT, ask_for_targets
 from proxycore.send_through import LocalAddress
 from proxycore.transport.base import TransportSettings
@@ -43,6 +47,61 @@ Seconds = Annotated[int, Field(ge=-1, le=32767)]
 Whole = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+def _int(text: str) -> int:
+    """A number that a socket option takes. Raises ValueError."""
+    if re.fullmatch("-?[0-9]{1,10}", text) and -(2**31) <= int(text) < 2**31:
+        return int(text)
+    raise ValueError("a number as text is expected")
+
+
+NumberText = Annotated[str, AfterValidator(lambda text: str(_int(text)))]
+
+
+class CustomSockopt(TransportSettings):
+    """Any option by its numbers, which are texts. `system`: where it is set, empty everywhere. `network`: for which sockets, the
+    beginning of tcp4, tcp6, udp4 or udp6."""
+
+    system: str = ""
+    network: str = ""
+    level: NumberText = "6"             # TCP
+    opt: NumberText
+    value: str = ""
+    type: Literal["int", "str"]
+
+    @model_validator(mode="after")
+    def _is_as_typed(self) -> Self:
+        if self.type == "int":
+            try:
+                _int(self.value)
+            except ValueError as error:
+                raise ValueError(f"its value: {error}") from None
+        return self
+
+    @property
+    def is_for_this_system(self) -> bool:
+        return self.system in ("", sys.platform)
+
+    @property
+    def as_set(self) -> tuple[int, int, int | bytes]:
+        """What `setsockopt` is called with."""
+        return int(self.level), int(self.opt), int(self.value) if self.type == "int" else self.value.encode()
+
+
+class HappyEyeballsSettings(TransportSettings):
+    """How the addresses of one name are tried. Without a delay it is the usual way."""
+
+    prioritize_ipv6: bool = Field(default=False, validation_alias="prioritizeIPv6")
+    try_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    interleave: Whole = 1
+    max_concurrent_try: Whole = 4
+
+    @property
+    def racing(self) -> Racing | None:
+        if not self.try_delay_ms or not self.max_concurrent_try:
+            return None
+        return Racing(self.try_delay_ms / 1000, self.max_concurrent_try, self.interleave, self.prioritize_ipv6)
+
+
 class SockoptSettings(TransportSettings):
     """Zero, empty and false leave the system's choice."""
 
@@ -60,10 +119,13 @@ class SockoptSettings(TransportSettings):
     tcp_max_seg: Whole = 0                  # bytes
     v6only: bool = Field(default=False, validation_alias="v6only")
     interface: str = ""
+    tcp_mptcp: bool = False                 # where the system has it
+    custom_sockopt: list[CustomSockopt] = Field(default_factory=list)
+    happy_eyeballs: HappyEyeballsSettings | None = None
     trusted_x_forwarded_for: Annotated[list[Text], Split] = Field(default_factory=list, validation_alias="trustedXForwardedFor")
 
     not_run: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("tcpMptcp", "penetrate", "customSockopt", "happyEyeballs", "addressPortStrategy"), _UNKNOWN)
+        ("penetrate", "addressPortStrategy"), _UNKNOWN)
 
 
 def options_of(settings: SockoptSettings) -> list[tuple[int, int, int | bytes]]:
@@ -104,12 +166,16 @@ def datagram_options_of(settings: SockoptSettings) -> list[tuple[int, int, int |
 class Sockopt:
     """What is done to each socket of an inbound or outbound. Raises OSError where the system does not allow it."""
 
-    __slots__ = ("_datagram_options", "_fast_open", "_local", "_local_address", "_options", "_tproxy", "_v6only")
+    __slots__ = ("_custom", "_datagram_options", "_fast_open", "_local", "_local_address", "_options", "_tproxy", "_v6only",
+                 "protocols", "racing")
 
     def __init__(self, settings: SockoptSettings, local_address: LocalAddress | None = None) -> None:
         """`local_address`: where outgoing connections come from, chosen by `for_one`."""
         self._options = options_of(settings)
         self._datagram_options = datagram_options_of(settings)
+        self._custom = [(one.network, one.as_set) for one in settings.custom_sockopt if one.is_for_this_system]
+        self.protocols: Sequence[int] = (IPPROTO_MPTCP,) if settings.tcp_mptcp else ()
+        self.racing = None if settings.happy_eyeballs is None else settings.happy_eyeballs.racing
         self._fast_open = settings.tcp_fast_open
         self._v6only = settings.v6only
         self._tproxy = settings.tproxy
@@ -134,12 +200,12 @@ class Sockopt:
     @property
     def listen_key(self) -> Hashable:
         """Equal where `before_listen` does the same."""
-        return tuple(self._options), self._fast_open, self._v6only
+        return tuple(self._options), tuple(self._custom), self._fast_open, self._v6only, self.protocols
 
     @property
     def datagram_key(self) -> Hashable:
         """The same of a socket for datagrams."""
-        return tuple(self._datagram_options), self.tells_targets, self._v6only
+        return tuple(self._datagram_options), tuple(self._custom), self.tells_targets, self._v6only
 
     @property
     def tells_targets(self) -> bool:
@@ -172,12 +238,22 @@ class Sockopt:
         """Of a socket for datagrams."""
         for level, name, value in self._datagram_options:
             sock.setsockopt(level, name, value)
+        if self._custom:
+            self._apply_custom(sock, "udp")
         if self._local and binds:
             sock.bind((self._local, 0))
 
     def apply(self, sock: socket.socket) -> None:
         for level, name, value in self._options:
             sock.setsockopt(level, name, value)
+        if self._custom:
+            self._apply_custom(sock, "tcp")
+
+    def _apply_custom(self, sock: socket.socket, network: str) -> None:
+        network += "6" if sock.family == socket.AF_INET6 else "4"
+        for beginning, option in self._custom:
+            if network.startswith(beginning):
+                sock.setsockopt(*option)
 
     def target_of(self, sock: socket.socket) -> HostPort | None:
         """Where an accepted connection was going, if the system may have sent it here; None: here, as far as is known.

@@ -99,10 +99,11 @@ class TlsSettings(TransportSettings):
 
     no_effect: ClassVar[Mapping[str, str]] = {
         "fingerprint": "this version's handshake always looks like OpenSSL's",
+        "curvePreferences": "curves are offered in OpenSSL's order",
         "disableSessionResumption": "sessions are resumed with enableSessionResumption only",
     }
     not_run: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("pinnedPeerCertificateChainSha256", "pinnedPeerCertificatePublicKeySha256", "curvePreferences", "masterKeyLog",
+        ("pinnedPeerCertificateChainSha256", "pinnedPeerCertificatePublicKeySha256", "masterKeyLog",
          "echServerKeys", "echConfigList", "echForceQuery", "echSockopt", "serverNameToVerify"), _UNKNOWN)
 
     @property

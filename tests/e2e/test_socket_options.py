@@ -12,6 +12,7 @@ import pytest
 
 from proxycore.instance import Instance
 from proxycore.net.socket_stream import SocketStream
+from proxycore.net.tcp_info import IPPROTO_MPTCP, tcp_info
 from tests.support import documents
 from tests.support.documents import Json
 from tests.support.processes import LOCALHOST, free_port
@@ -20,6 +21,7 @@ from tests.support.sockets import until
 from tests.support.target import Target
 
 SO_MARK = 36
+SO_PROTOCOL, SOL_MPTCP, MPTCP_INFO = 38, 284, 1       # <asm-generic/socket.h>, <linux/socket.h>, <linux/mptcp.h>
 OTHER = "127.0.0.2"         # an address of the loopback interface as well
 FREE: Json = {"tag": "direct", "protocol": "freedom"}
 
@@ -87,6 +89,80 @@ async def test_options_of_connections_are_set_on_both_sides(target: Target) -> N
             assert stream.sock.getsockopt(tcp, socket.TCP_CONGESTION, 16).startswith(b"reno\0")
             assert stream.sock.getsockopt(tcp, socket.TCP_WINDOW_CLAMP) == 60000
             assert stream.sock.getsockopt(tcp, socket.TCP_MAXSEG) <= 1200
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_any_option_can_be_given_by_its_numbers(target: Target) -> None:
+    """Where it is for this system, and for this sort of socket."""
+    port, udp_port = free_port(), free_port()
+    tcp, priority, linger = str(int(socket.IPPROTO_TCP)), str(socket.SO_PRIORITY), str(socket.TCP_LINGER2)
+    given = {"streamSettings": {"sockopt": {"customSockopt": [
+        {"system": "linux", "network": "tcp", "opt": linger, "value": "7", "type": "int"},
+        {"level": tcp, "network": "tcp4", "opt": str(socket.TCP_CONGESTION), "value": "reno", "type": "str"},
+        {"system": "windows", "level": "1", "opt": priority, "value": "1", "type": "int"},
+        {"network": "tcp6", "level": "1", "opt": priority, "value": "2", "type": "int"},
+        {"network": "udp", "level": "1", "opt": priority, "value": "3", "type": "int"},
+    ]}}}
+    doors = [documents.door("door", port, target.port) | given,
+             documents.door("udp", udp_port, target.udp_port, "udp") | given]
+    async with running(documents.proxy(doors, [FREE | given])) as instance:
+        reader, writer = await asyncio.open_connection(LOCALHOST, port)
+        writer.write(b"ECHO\nabc")
+        assert await reader.readexactly(3) == b"abc"
+        with datagram_client(udp_port) as sock:
+            assert await asked(sock, b"hello") == b"hello"
+        [out] = instance._ground.clients.open
+        accepted = next(iter(next(one for one in instance._running.inbounds.values() if one.census.open).census.open))
+        for stream in (out, accepted):
+            assert options_of(stream, (socket.IPPROTO_TCP, socket.TCP_LINGER2), (socket.SOL_SOCKET, socket.SO_PRIORITY)) == [7, 0]
+            assert stream.sock is not None
+            assert stream.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).startswith(b"reno\0")
+        for one in [*(listener.sock for listener in _udp_listeners(instance)), *_udp_sockets(instance)]:
+            assert one.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY) == 3
+        writer.close()
+        await writer.wait_closed()
+
+
+def has_multipath() -> bool:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_multipath(), reason="this system has no Multipath TCP")
+async def test_carriers_speak_multipath_tcp_where_both_sides_say_so(target: Target) -> None:
+    port, carrier_port = free_port(), free_port()
+    given = {"streamSettings": {"sockopt": {"tcpMptcp": True}}}
+    out = documents.vmess_outbound("next", carrier_port) | given
+    document = documents.proxy([documents.door("door", port, target.port), documents.vmess_inbound("in", carrier_port) | given],
+                               [out, FREE], [documents.rule("direct", inboundTag=["in"])])
+    async with running(document) as instance:
+        reader, writer = await asyncio.open_connection(LOCALHOST, port)
+        writer.write(b"ECHO\nabc")
+        assert await reader.readexactly(3) == b"abc"
+        [dialled] = [one for one in instance._ground.carriers.open if one.sock is not None]
+        inbound = next(one for one in instance._running.inbounds.values() if one.entry.tag == "in")
+        [accepted] = inbound.census.open
+        for carrier in (dialled, accepted):
+            assert carrier.sock is not None
+            assert carrier.sock.getsockopt(socket.SOL_SOCKET, SO_PROTOCOL) == IPPROTO_MPTCP
+            assert carrier.sock.getsockopt(SOL_MPTCP, MPTCP_INFO, 64) is not None
+            assert tcp_info(carrier.sock) is None
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_server_without_multipath_tcp_is_reached_all_the_same(target: Target) -> None:
+    port = free_port()
+    document = documents.proxy([documents.door("door", port, target.port)],
+                               [FREE | {"streamSettings": {"sockopt": {"tcpMptcp": True}}}])
+    async with running(document):
+        reader, writer = await asyncio.open_connection(LOCALHOST, port)
+        writer.write(b"ECHO\nabc")
+        assert await reader.readexactly(3) == b"abc"
         writer.close()
         await writer.wait_closed()
 

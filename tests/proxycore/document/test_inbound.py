@@ -108,11 +108,18 @@ def test_stream_settings_that_change_nothing_are_accepted(stream: str) -> None:
             "is known to V2Ray, not run by this version; write ?ed=2048 after the path",
         ),
         (
-            '{"sockopt": {"tcpMptcp": true}}',
-            "sockopt.tcpMptcp",
+            '{"sockopt": {"addressPortStrategy": "SrvPortOnly"}}',
+            "sockopt.addressPortStrategy",
             "the socket option is known to Xray, not run by this version",
         ),
         ('{"finalmask": {"tcp": [1]}}', "finalmask", "is known to Xray, not run by this version"),
+        ('{"sockopt": {"customSockopt": [{"opt": "a", "type": "int"}]}}', "sockopt.customSockopt[0].opt",
+         "a number as text is expected"),
+        ('{"sockopt": {"customSockopt": [{"opt": "9", "type": "float"}]}}', "sockopt.customSockopt[0].type",
+         "\"float\" is not one of 'int' or 'str'"),
+        ('{"sockopt": {"customSockopt": [{"opt": "9", "type": "int", "value": "4294967296"}]}}', "sockopt.customSockopt[0]",
+         "its value: a number as text is expected"),
+        ('{"sockopt": {"happyEyeballs": {"tryDelayMs": -1}}}', "sockopt.happyEyeballs.tryDelayMs", "must be at least 0"),
     ],
 )
 def test_stream_settings_that_are_not_run_are_refused_by_name(stream: str, path: str, message: str) -> None:

@@ -125,7 +125,8 @@ def test_a_section_that_says_how_entries_work_and_is_not_run_is_refused_by_its_n
     ]
 
 
-_NEWER = 'this is the newer format of V2Ray 5 ("jsonv5"), which is not read; write it in the older one, which V2Ray 5 reads as well'
+_NEWER = (
+    'this is the newer format of V2Ray 5 ("jsonv5"), which is not read; write it in the older one, which V2Ray 5 reads as well')
 
 
 @pytest.mark.parametrize(("text", "place"), [

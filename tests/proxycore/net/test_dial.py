@@ -15,9 +15,11 @@ import uvloop
 
 from proxycore.destination import Destination
 from proxycore.errors import DialError
-from proxycore.net.dial import RACE_DELAY_S, Dialer
+from proxycore.net.dial import Dialer
+from proxycore.net.racing import RACE_DELAY_S
 from proxycore.net.resolve import Strategy
 from proxycore.net.socket_stream import SocketStream
+from proxycore.transport.sockopt import Sockopt, SockoptSettings
 from tests.support.processes import LOCALHOST, free_port
 from tests.support.sockets import World, turns, until
 from tests.support.streams import RecordingStream
@@ -73,8 +75,12 @@ def deaf(port: int) -> Iterator[None]:
         yield
 
 
-def dial(world: World, host: object, port: int, strategy: Strategy = Strategy.AS_IS) -> tuple[SocketStream, RecordingStream]:
-    dialer = Dialer(world.poller, world.wheel, world.census, is_carrier=False)
+def dial(
+    world: World, host: object, port: int, strategy: Strategy = Strategy.AS_IS, racing: dict[str, int] | None = None
+) -> tuple[SocketStream, RecordingStream]:
+    """`racing`: as `happyEyeballs` of a document."""
+    options = None if racing is None else Sockopt(SockoptSettings.model_validate({"happyEyeballs": racing}))
+    dialer = Dialer(world.poller, world.wheel, world.census, is_carrier=False, options=options)
     stream = dialer.dial(Destination("tcp", host, port), strategy)  # type: ignore[arg-type]
     world.streams.append(stream)
     neighbour = RecordingStream()
@@ -200,6 +206,52 @@ def test_the_next_address_is_tried_beside_one_that_does_not_answer(server: socke
 
     with deaf(port):
         run(test(), DEAD, ALIVE)
+
+
+@pytest.mark.parametrize(("racing", "least_s", "most_s"), [
+    ({"tryDelayMs": 60}, 0.05, RACE_DELAY_S * 0.8), ({"tryDelayMs": 700}, 0.65, 1.5), ({"tryDelayMs": 0}, 0.2, 0.65)])
+def test_when_the_next_address_is_tried_can_be_said(
+    server: socket.socket, racing: dict[str, int], least_s: float, most_s: float
+) -> None:
+    port = server.getsockname()[1]
+
+    async def test() -> None:
+        world = World()
+        begin = time.monotonic()
+        dial(world, NAME, port, racing=racing)
+        await accepted(world, server)
+        assert least_s < time.monotonic() - begin < most_s
+        world.close()
+
+    with deaf(port):
+        run(test(), DEAD, ALIVE)
+
+
+def test_so_many_attempts_at_once_can_be_said(server: socket.socket) -> None:
+    port = server.getsockname()[1]
+
+    async def test() -> None:
+        world = World()
+        stream, neighbour = dial(world, NAME, port, racing={"tryDelayMs": 20, "maxConcurrentTry": 1})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(world.loop.sock_accept(server), 0.5)
+        assert stream.is_connecting
+        assert not neighbour.aborted
+        stream.abort(None)
+        world.close()
+
+    with deaf(port):
+        run(test(), DEAD, ALIVE)
+
+
+def test_one_attempt_at_a_time_goes_on_when_it_is_refused(server: socket.socket) -> None:
+    async def test() -> None:
+        world = World()
+        dial(world, NAME, server.getsockname()[1], racing={"tryDelayMs": 20, "maxConcurrentTry": 1})
+        await accepted(world, server)
+        world.close()
+
+    run(test(), "127.0.0.3", "127.0.0.4", ALIVE)
 
 
 def test_the_last_refusal_is_told_when_every_address_refuses() -> None:
