@@ -14,8 +14,10 @@ from django.urls.resolvers import URLPattern
 from dashboard.admin.code_view import CodeLine, code_lines
 from dashboard.admin.instance_page import find_instance, must, show
 from dashboard.admin.links import instance_link
+from dashboard.admin.placed import HEALTH, by_severity
 from dashboard.admin_base import Select, TextInput
 from dashboard.engine.diff import Change, without_empty_lists
+from dashboard.engine.linting import Finding
 from dashboard.engine.parse import UnreadableDocument
 from dashboard.models import Instance, Node
 from dashboard.services.errors import ServiceError
@@ -159,10 +161,13 @@ def _show(
     }
     if found is not None:
         changes = without_empty_lists(found.changes)
+        said = by_severity([
+            *(_said(one, one.hint, "") for one in found.problems),
+            *(_said(one, one.fix, f"{one.code.id} {one.code.name}") for one in found.findings)])
         context |= {
             "changes": changes[:MAX_LISTED], "more_changes": max(0, len(changes) - MAX_LISTED),
-            "counts_of_changes": _counted(changes), "findings": [_finding(one) for one in found.findings[:MAX_LISTED]],
-            "more_findings": max(0, len(found.findings) - MAX_LISTED), "lost_clients": _removed_clients(found),
+            "counts_of_changes": _counted(changes), "findings": said[:MAX_LISTED],
+            "more_findings": max(0, len(said) - MAX_LISTED), "lost_clients": _removed_clients(found),
         }
     title = f"Instance {instance.name}" if instance is not None else "Import a document"
     status = 400 if errors or form.errors else 200
@@ -193,10 +198,9 @@ def _removed_clients(found: Preview) -> int:
     return sum(change.kind == "removed" and change.what.startswith("client") for change in found.changes)
 
 
-def _finding(finding: Any) -> dict[str, Any]:
-    where = f"line {finding.line}" if finding.line else ""
+def _said(one: Problem | Finding, hint: str, code: str) -> dict[str, Any]:
+    where = f"line {one.line}" if one.line else ""
     return {
-        "severity": finding.severity, "health": {"error": "bad", "warning": "warn"}.get(finding.severity, ""),
-        "message": finding.message, "hint": finding.fix, "code": f"{finding.code.id} {finding.code.name}",
-        "path": ": ".join(part for part in (where, finding.path) if part), "link": "",
+        "severity": one.severity, "health": HEALTH.get(one.severity, ""), "message": one.message, "hint": hint, "code": code,
+        "path": ": ".join(part for part in (where, one.path) if part), "link": "",
     }

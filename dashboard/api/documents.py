@@ -210,6 +210,7 @@ def _preview(one: Preview) -> dict[str, Any]:
     return {
         "version": one.version, "changes": [change.as_json() for change in without_empty_lists(one.changes)],
         "kept": [problem.render() for problem in one.kept], "port_conflicts": [conflict.text for conflict in one.port_conflicts],
+        "problems": [problem.render() for problem in one.problems],
         "findings": [as_finding(finding) for finding in one.findings],
     }
 

@@ -242,12 +242,14 @@ class FindingSerializer(serializers.Serializer):
 
 
 class PreviewSerializer(serializers.Serializer):
-    """What an import did, or would do. `kept`: what is in the document and is not taken apart."""
+    """What an import did, or would do. `kept`: what is in the document and is not taken apart; `problems`: what keeps it from
+    being run as it is, and warnings; `findings`: of the linter. The last two are told before, not by an import."""
 
     version = serializers.IntegerField(allow_null=True)
     changes = ChangeSerializer(many=True)
     kept = serializers.ListField(child=serializers.CharField())
     port_conflicts = serializers.ListField(child=serializers.CharField())
+    problems = serializers.ListField(child=serializers.CharField())
     findings = FindingSerializer(many=True)
 
 

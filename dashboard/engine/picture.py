@@ -60,7 +60,7 @@ def picture(content: Content) -> Picture:
     """Of what is enabled."""
     entries = _named(content, (Kind.INBOUND, Kind.BRIDGE))
     targets = _named(content, (Kind.OUTBOUND, Kind.PORTAL))
-    targets |= {tag: chip for tag, chip in _reverse_of_clients(content).items() if tag not in targets}
+    targets = {**_not_run(content), **_reverse_of_clients(content), **targets}
     balancers = _named(content, (Kind.BALANCER,))
     rules = [(number, rule) for number, rule in enumerate(content.entries[Kind.RULE]) if rule.enabled]
     lanes = [_lane(rule, number, entries, targets, balancers) for number, rule in rules[:MAX_LANES]]
@@ -138,6 +138,12 @@ def _named(content: Content, kinds: tuple[Kind, ...]) -> dict[str, Chip]:
             if entry.enabled and isinstance(tag, str) and tag:
                 named.setdefault(tag, _chip(kind, entry, number))
     return named
+
+
+def _not_run(content: Content) -> dict[str, Chip]:
+    """Tags of sections that this version does not run: rules may lead there, and what comes is closed."""
+    tags = (get(get(content.rest, section), "tag") for section in ("api", "metrics"))
+    return {tag: Chip("any", _cut(tag), "not run here: it is closed") for tag in tags if isinstance(tag, str) and tag}
 
 
 def _reverse_of_clients(content: Content) -> dict[str, Chip]:

@@ -14,10 +14,10 @@ MAX_DEPTH = 5               # objects in objects; what lies deeper is edited as 
 _SECRET_KEYS = frozenset({"id", "pass", "password", "key"})
 _IGNORED = "ignored"        # descriptions of keys that old versions had
 _FLAT_OR_LISTED = {"vnext": "address", "servers": "address"}     # a list, and the key that says it was written flat
-_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_WORDS = re.compile(r"IPv[46]|[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _ACRONYMS = {
     "tls": "TLS", "tcp": "TCP", "udp": "UDP", "ip": "IP", "id": "ID", "sni": "SNI", "alpn": "ALPN", "http": "HTTP",
-    "sha256": "SHA-256",
+    "sha256": "SHA-256", "ipv4": "IPv4", "ipv6": "IPv6", "mptcp": "MPTCP",
 }  # fmt: skip
 _OF_A_FLAT_SERVER = frozenset({
     "address", "port", "id", "user", "pass", "level", "email", "security", "encryption", "flow", "experiments", "alterId",

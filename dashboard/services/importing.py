@@ -13,7 +13,7 @@ from dashboard.choices import Verb
 from dashboard.engine.content import Content, Entry, Kind
 from dashboard.engine.diff import Change, diff_contents
 from dashboard.engine.going_back import CLIENTS, Order, Stays, final_order, gone_back, note_rows
-from dashboard.engine.linting import Finding, lint_text
+from dashboard.engine.linting import Finding, review_text
 from dashboard.engine.matching import match_clients, match_entries
 from dashboard.engine.parse import UnreadableDocument, parse_document
 from dashboard.engine.secrets import masked_places
@@ -38,16 +38,23 @@ from proxycore.api import Problem, render_path
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an import does: `changes` in words, what is `kept` although it is not taken apart, what the linter says.
+    """What an import does: `changes` in words, what is `kept` although it is not taken apart, and what the data plane and the
+    linter say.
 
     `version` is the instance's when this was found; hand it to the import, which then refuses if it is not any more.
     """
 
     changes: list[Change]
     kept: list[Problem]
+    problems: list[Problem] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     port_conflicts: list[PortConflict] = field(default_factory=list)
     version: int | None = None
+
+    @property
+    def can_run(self) -> bool:
+        """Whether the data plane takes it as it is."""
+        return not any(one.severity == "error" for one in self.problems)
 
 
 def preview(text: str, instance: Instance | None = None, *, node: Node | None = None, file: str = "document") -> Preview:
@@ -60,7 +67,8 @@ def preview(text: str, instance: Instance | None = None, *, node: Node | None = 
     where = instance.node if instance is not None else node
     conflicts = conflicts_of(where, new, instance) if where is not None else []
     changes = diff_contents(old, new)
-    return Preview(changes, kept, lint_text(text, file), conflicts, instance.version if instance is not None else None)
+    problems, findings = review_text(text, file)
+    return Preview(changes, kept, problems, findings, conflicts, instance.version if instance is not None else None)
 
 
 def import_document(

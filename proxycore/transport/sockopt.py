@@ -90,10 +90,12 @@ class CustomSockopt(TransportSettings):
 class HappyEyeballsSettings(TransportSettings):
     """How the addresses of one name are tried. Without a delay it is the usual way."""
 
-    prioritize_ipv6: bool = Field(default=False, validation_alias="prioritizeIPv6")
-    try_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
-    interleave: Whole = 1
-    max_concurrent_try: Whole = 4
+    prioritize_ipv6: bool = Field(
+        default=False, validation_alias="prioritizeIPv6", description="Of several addresses: those of IPv6 first.")
+    try_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        default=0, description="Of several addresses: the next one is tried after so many milliseconds. 0: the usual way.")
+    interleave: Whole = Field(default=1, description="Of several addresses: so many of one family, then as many of the other.")
+    max_concurrent_try: Whole = Field(default=4, description="Of several addresses: so many are tried at once.")
 
     @property
     def racing(self) -> Racing | None:
@@ -119,8 +121,8 @@ class SockoptSettings(TransportSettings):
     tcp_max_seg: Whole = 0                  # bytes
     v6only: bool = Field(default=False, validation_alias="v6only")
     interface: str = ""
-    tcp_mptcp: bool = False                 # where the system has it
-    custom_sockopt: list[CustomSockopt] = Field(default_factory=list)
+    tcp_mptcp: bool = Field(default=False, description="Multipath TCP, where both sides have it.")
+    custom_sockopt: list[CustomSockopt] = Field(default_factory=list, description="Any options, by their numbers.")
     happy_eyeballs: HappyEyeballsSettings | None = None
     trusted_x_forwarded_for: Annotated[list[Text], Split] = Field(default_factory=list, validation_alias="trustedXForwardedFor")
 

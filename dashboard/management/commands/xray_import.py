@@ -75,10 +75,13 @@ def _node(name: str) -> Node:
 
 def _as_text(name: str, done: str, seen: Preview, *, is_dry: bool) -> list[str]:
     lines = [f"{name} {done}:", *told.change_lines(seen.changes)]
-    said = told.finding_lines(seen.kept, seen.findings) + [f"  {conflict.text}" for conflict in seen.port_conflicts]
+    said = told.finding_lines([*seen.kept, *seen.problems], seen.findings)
+    said += [f"  {conflict.text}" for conflict in seen.port_conflicts]
     if said:
         lines += ["What is to be said about the document:", *said]
-    if not is_dry and seen.changes:
+    if not seen.can_run:
+        lines.append("It can be kept and edited, but not run as it is: the errors above stand against that.")
+    elif not is_dry and seen.changes:
         lines.append(f"Nothing runs it yet: `manage.py publish {name}` publishes it.")
     return lines
 
@@ -90,6 +93,7 @@ def _as_json(name: str, seen: Preview, *, is_new: bool, is_dry: bool) -> dict[st
         "is_dry_run": is_dry,
         "changes": told.changes_as_json(seen.changes),
         "kept": told.problems_as_json(seen.kept),
+        "problems": told.problems_as_json(seen.problems),
         "findings": told.findings_as_json(seen.findings),
         "port_conflicts": [conflict.text for conflict in seen.port_conflicts],
     }

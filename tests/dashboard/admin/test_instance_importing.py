@@ -94,6 +94,20 @@ def test_port_conflicts_and_findings_are_said(as_olaf: Client, portal: Instance)
     assert "fredom" in seen
 
 
+def test_what_cannot_be_run_is_said_before_it_is_imported(as_olaf: Client, portal: Instance) -> None:
+    document = {"inbounds": [{"tag": "in", "port": 9, "protocol": "socks", "streamSettings": {"network": "grpc"}}],
+                "outbounds": [{"tag": "out", "protocol": "freedom"}], "api": {"tag": "api"}}
+    seen = as_olaf.post(NEW, {"name": "b", "node": portal.node.pk, "text": json.dumps(document)}).content.decode()
+    assert "not run as it is" in seen
+    assert "the network &quot;grpc&quot; is known to Xray, not run by this version" in seen
+    assert seen.index("&quot;grpc&quot; is known") < seen.index("the API of the cores is not run")
+    assert "Make the instance" in seen
+    del document["inbounds"]
+    seen = as_olaf.post(NEW, {"name": "b", "node": portal.node.pk, "text": json.dumps(document)}).content.decode()
+    assert "the API of the cores is not run" in seen
+    assert "not run as it is" not in seen
+
+
 def test_a_masked_document_is_refused(as_olaf: Client, portal: Instance) -> None:
     masked = json.dumps(export_document(portal), ensure_ascii=False)
     assert "exported without its secrets" in as_olaf.post(into(portal), {"text": masked}).content.decode()

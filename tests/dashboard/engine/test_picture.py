@@ -46,6 +46,16 @@ def test_each_rule_is_a_lane_from_its_entries_to_its_target() -> None:
     assert lanes[3].entries[0].note == "no such inbound or bridge"
 
 
+def test_what_manages_other_cores_is_said_to_be_closed() -> None:
+    """An outbound of that tag comes first."""
+    rules = [{"inboundTag": ["web"], "outboundTag": tag} for tag in ("api", "metrics_out", "direct")]
+    document = DOCUMENT | {"api": {"tag": "api"}, "metrics": {"tag": "metrics_out"}, "routing": {"rules": rules}}
+    told = [(lane.target.sort, lane.target.note) for lane in drawn(document).lanes]
+    assert told == [("any", "not run here: it is closed")] * 2 + [("exit", "freedom")]
+    taken = drawn(document | {"api": {"tag": "direct"}, "metrics": 7})
+    assert [lane.target.sort for lane in taken.lanes] == ["lost", "lost", "exit"]
+
+
 def test_what_no_rule_takes_goes_to_the_first_outbound() -> None:
     assert drawn(DOCUMENT).default.title == "direct"
     assert drawn({}).default.note == "there is no outbound"

@@ -9,6 +9,7 @@ from dashboard.engine import describe
 from dashboard.engine.describe import Side
 from dashboard.forms.entry_fields import groups_of
 from dashboard.forms.entry_form import EntryForm, EntryProblem, entry_form, initial_of
+from dashboard.forms.schema_fields import label_of
 from proxycore.document.jsonc import parse
 from tests.docs.test_examples import blocks
 
@@ -140,3 +141,10 @@ def test_a_secret_is_marked_as_one() -> None:
 
 def test_examples_are_there() -> None:
     assert len(entries()) > 20
+
+
+@pytest.mark.parametrize(("key", "label"), [
+    ("heartbeatPeriod", "Heartbeat period"), ("prioritizeIPv6", "Prioritize IPv6"), ("tcpMptcp", "TCP MPTCP"),
+    ("pinnedPeerCertSha256", "Pinned peer cert SHA-256"), ("v6only", "V6only")])
+def test_labels_are_the_words_of_keys(key: str, label: str) -> None:
+    assert label_of(key) == label

@@ -76,6 +76,15 @@ def test_a_dry_run_makes_nothing_and_can_be_read_by_programs(file: Path) -> None
     assert not Instance.objects.exists()
 
 
+def test_an_import_says_what_cannot_be_run(file: Path) -> None:
+    file.write_text('{"outbounds": [{"protocol": "wireguard"}], "metrics": {"tag": "m"}}')
+    said = run("xray_import", str(file))
+    assert 'the outbound protocol "wireguard" is known to Xray, not run by this version' in said
+    assert said.endswith("It can be kept and edited, but not run as it is: the errors above stand against that.\n")
+    told = json.loads(run("xray_import", str(file), "--dry-run", "--format", "json"))["problems"]
+    assert [(one["severity"], one["path"]) for one in told] == [("error", "outbounds[0].protocol"), ("warning", "metrics")]
+
+
 def test_standard_input_needs_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--name" in refused("xray_import", "-")[0]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(EDGE.encode())))

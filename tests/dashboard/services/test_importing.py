@@ -222,4 +222,9 @@ def test_a_preview_has_findings_and_ports_that_are_taken(edge: Instance) -> None
     found = preview('{"inbounds": [{"tag": "other", "port": 443, "protocol": "vless"}]}', node=edge.node)
     assert [one.text for one in found.port_conflicts] == ["inbound other: port 443/tcp is taken by inbound web of edge"]
     assert found.findings
-    assert preview(EDGE, edge).port_conflicts == []
+    assert [(one.severity, one.path) for one in found.problems if one.severity == "error"] == [
+        ("error", "inbounds[0].settings")]
+    assert not found.can_run
+    clean = preview(EDGE, edge)
+    assert clean.port_conflicts == []
+    assert clean.can_run
