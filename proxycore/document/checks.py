@@ -44,7 +44,7 @@ def check(sections: Mapping[str, object], found: Sections, report: Report) -> tu
     _check_outbounds(sections, found, report)
     _check_chains(found, outbounds, report)
     raw_rules = _listed(sections.get("routing"), "rules")
-    _check_outbound_tags(raw_rules, {*outbounds, *found.closed_tags}, report)
+    _check_outbound_tags(raw_rules, [*outbounds, *found.closed_tags], report)
     check_balancers(sections, found, list(outbounds), report)
     rules = tuple(_rule(number, shape, report) for number, shape in found.rules.items())
     _check_rules(found, [*inbounds, *sorted(bridges)], report)

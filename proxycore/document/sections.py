@@ -106,7 +106,8 @@ class SectionReader:
             if self._sections.get(name) is not None:
                 from proxycore.document.managing import read_managing
 
-                found.closed_tags.append(read_managing(name, self._sections[name], self._report))
+                tag = read_managing(name, self._sections[name], self._report)
+                found.closed_tags += [tag] if tag else []
         return found
 
     def _read(self, model: type[ModelT], value: object, loc: Loc) -> ModelT | None:
