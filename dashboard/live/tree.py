@@ -82,7 +82,8 @@ class NodeTree:
         }
 
     def gauges(self) -> Tree:
-        """What a monitor is told of each instance: whether its worker runs, sessions, and per tunnel carriers and sessions.
+        """What a monitor is told of each instance: whether its worker runs, sessions, and per tunnel the carriers that
+        new sessions may go by, and sessions.
 
         Of more than MAX_GAUGED_TUNNELS the rest is left out.
         """
@@ -90,12 +91,16 @@ class NodeTree:
         room = MAX_GAUGED_TUNNELS
         for instance, worker in self.state.get("workers", {}).items():
             tunnels = [
-                [kind, tag, len(_part(one, "carriers")), number(one.get("sessions"))]
+                [kind, tag, len(_serving(one)), number(one.get("sessions"))]
                 for kind in ("portal", "bridge") for tag, one in _part(worker, f"{kind}s").items()][:room]
             room -= len(tunnels)
             found[instance] = {
                 "is_running": worker.get("phase") == "running", "sessions": number(worker.get("sessions")), "tunnels": tunnels}
         return found
+
+
+def _serving(tunnel: Tree) -> list[Tree]:
+    return [carrier for carrier in _part(tunnel, "carriers").values() if not carrier.get("leaving")]
 
 
 def tunnels_of(worker: Tree) -> dict[str, Tree]:

@@ -18,7 +18,7 @@ class Kind(StrEnum):
     REVERTED = "reverted"                   # the revision before came back by itself
     CONFIRMED = "confirmed"
     TUNNEL_UP = "tunnel_up"                 # the first carrier
-    TUNNEL_DOWN = "tunnel_down"             # the last one went
+    TUNNEL_DOWN = "tunnel_down"             # the last one went, or is of an earlier document
     REFUSED = "refused"                     # handshakes and sessions that were refused: counted, see Refusal
     STALLED = "stalled"                     # a session was reset, or a carrier left, because it stood still
     CREDENTIAL_STOPPED = "credential_stopped"       # expired, used up, switched off

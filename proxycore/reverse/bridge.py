@@ -321,6 +321,8 @@ class Bridge:
 
     def retire(self) -> None:
         """It was removed: no new carriers, no new sessions, and its carriers are closed when nothing runs on them."""
+        if self._is_up:
+            self._news.tell(Kind.TUNNEL_DOWN, self.tag, "the bridge was changed or removed", reason="replaced")
         self.close()
         self.is_retired = True
         for link in self.links:

@@ -227,6 +227,9 @@ class Portal(Outbound):
 
     def retire(self) -> None:
         """It was removed: bridges are asked for other carriers, and those of now are closed when nothing runs on them."""
+        if self.links:
+            text = "the portal was changed or removed: its bridges have to come again"
+            self._news.tell(Kind.TUNNEL_DOWN, self.tag, text, reason="replaced")
         self._is_closed = True
         for link in self.links:
             if not link.is_draining:

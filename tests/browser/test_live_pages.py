@@ -93,6 +93,25 @@ def test_what_is_wrong_comes_first_in_words_with_buttons(page: Page, shared: Pan
     expect(page.locator("[data-total=tunnels]")).to_have_text("4/4 up")
 
 
+def test_carriers_of_an_earlier_revision_are_no_bridge(page: Page, shared: Panel, feed: Feed) -> None:
+    """Clients that come now wait, though sessions go on."""
+    changed = feed.portal(1)
+    changed["carriers"]["0"] |= {"health": "draining", "leaving": True}
+    del changed["last_seen"]
+    feed.tree["1"]["workers"]["1"]["portals"]["ssh"] = changed
+    feed.tree["2"]["workers"]["3"]["bridges"]["camera"]["carriers"] = {"0": feed.carrier(leaving=True)}
+    log_in(page, shared, "vera")
+    problems = page.locator("#live-problems")
+    expect(problems).to_contain_text(
+        "ssh: no bridge has come since the portal was changed. "
+        "1 carrier of an earlier revision goes on for the sessions that it has.")
+    expect(problems).to_contain_text("The bridge says: connection refused.")
+    expect(lane_of(page, "ssh")).to_have_class(re.compile("x-is-bad"))
+    expect(lane_of(page, "ssh")).to_contain_text("1 leaving")
+    page.goto(f"{shared.url}/admin/dashboard/instance/1/tunnel/?kind=portal&tag=ssh")
+    expect(page.locator("#live-carriers")).to_contain_text("of an earlier revision")
+
+
 def test_a_bridge_that_died_is_told_with_its_reason_once(page: Page, shared: Panel, feed: Feed) -> None:
     feed.worker(2, 3, phase="backing_off", last_exit="ended by signal 9", restarts=1)
     log_in(page, shared, "vera")

@@ -128,22 +128,27 @@ class NameServer:
         await asyncio.sleep(0.01)           # the conversations see it
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.add(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with self._conversation(writer):
             while True:
                 size = int.from_bytes(await reader.readexactly(2), "big")
                 for message in self.answer("tcp", await reader.readexactly(size)):
                     writer.write(len(message).to_bytes(2, "big") + message)
                 if self.closes_after_answer:
                     break
-        writer.close()
-        self._writers.discard(writer)
 
-    async def _serve_https(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @contextlib.contextmanager
+    def _conversation(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        """Ends with its connection, also where this server is stopped before it has begun."""
         self.connections += 1
         self._writers.add(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                yield
+        finally:
+            writer.close()
+
+    async def _serve_https(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with self._conversation(writer):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
                 assert head[0] == "post /dns-query http/1.1"
@@ -153,8 +158,6 @@ class NameServer:
                     writer.write(self._https_answer(message))
                 if self.closes_after_answer:
                     break
-        writer.close()
-        self._writers.discard(writer)
 
     def _https_answer(self, message: bytes) -> bytes:
         head = f"HTTP/1.1 {self.https_status} Whatever\r\nContent-Type: application/dns-message\r\n".encode()

@@ -65,7 +65,8 @@ async def test_monitors_are_told_what_runs(world: World) -> None:
     foreign, _ = await db(world.node, "away")
     other = await db(world.instance, foreign, "other", {"outbounds": []})
     await agent.state({"workers": {str(instance.pk): {
-        "phase": "running", "sessions": 5, "portals": {"home": {"carriers": {"1": {}, "2": {}}, "sessions": 4}, "odd": 7},
+        "phase": "running", "sessions": 5,
+        "portals": {"home": {"carriers": {"1": {}, "2": {}, "3": {"leaving": True}}, "sessions": 4}, "odd": 7},
         "bridges": {"out": {"carriers": 3, "sessions": "x"}}}}}, is_full=True)
 
     def figures(**headers: str) -> dict[str, float]:

@@ -52,6 +52,22 @@ def test_the_first_carrier_is_told_and_the_end_of_the_last(world: Watched) -> No
     assert world.told("portal")[2:] == [("tunnel_up", "")]
 
 
+def test_what_another_document_takes_the_place_of_is_down(world: Watched) -> None:
+    """Its carriers go on for what they have: whoever comes now finds none until there is a new one."""
+    world.portal.retire()
+    assert world.told("portal") == []
+    world.portal = Portal("portal", DOMAIN, world.loop, world.wheel, news=world.news)
+    bridge = world.bridge()
+    world.portal.retire()
+    assert world.told("portal") == [("tunnel_up", ""), ("tunnel_down", "replaced")]
+    bridge.retire()
+    assert world.told("bridge") == [("tunnel_up", ""), ("tunnel_down", "replaced")]
+    other = Bridge("bridge", DOMAIN, world, world.loop, world.wheel, news=world.news)
+    other.retire()
+    world.loop.advance(60)
+    assert len(world.told("portal")) == len(world.told("bridge")) == 2
+
+
 def test_a_bridge_tells_once_whatever_it_takes_to_come_back(world: Watched) -> None:
     bridge = world.bridge()
     assert world.told("bridge") == [("tunnel_up", "")]

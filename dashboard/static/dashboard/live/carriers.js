@@ -30,7 +30,7 @@ export class Carriers {
   }
 
   write(row, number, carrier) {
-    const [health, words] = HEALTH[carrier.health] || ["", carrier.health || ""];
+    const [health, words] = carrier.leaving ? ["warn", "of an earlier revision"] : HEALTH[carrier.health] || ["", carrier.health || ""];
     const loss = carrier.loss > 0.005 ? `, ${percent(carrier.loss)} lost` : "";
     const cells = [
       number, carrier.peer || "hidden by a proxy", carrier.core || "not known", `${carrier.dialect || "not known yet"}${carrier.extension ? ", extended" : ""}`,

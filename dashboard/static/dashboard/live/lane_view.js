@@ -126,7 +126,10 @@ export class LaneView {
     const rtts = carriers.map((carrier) => carrier.rtt_ms).filter((value) => value !== undefined);
     write(this.carriers.title, carriers.length || isUp ? many(carriers.length, "carrier") : "no carrier");
     const draining = carriers.filter((carrier) => carrier.health === "draining").length;
-    const parts = [rtts.length ? milliseconds(Math.min(...rtts)) : "", draining ? `${count(draining)} draining` : ""].filter(Boolean);
+    const leaving = carriers.filter((carrier) => carrier.leaving).length;
+    const parts = [
+      rtts.length ? milliseconds(Math.min(...rtts)) : "", leaving ? `${count(leaving)} leaving` : draining ? `${count(draining)} draining` : "",
+    ].filter(Boolean);
     write(this.carriers.note, parts.join(", ") || (carriers.length ? "round trip not known" : "nothing connects"));
   }
 

@@ -3,7 +3,7 @@
 import { classes, h, keyed, write } from "./dom.js";
 import { many, milliseconds } from "./format.js";
 import { boot, keys } from "./page.js";
-import { judgeInstance, judgeLane } from "./words.js";
+import { judgeInstance, judgeLane, serving } from "./words.js";
 
 const { given, store } = boot();
 const list = document.getElementById("live-steps");
@@ -17,7 +17,7 @@ function steps() {
   const near = store.places.get(given.instance);
   if (!tunnel || !near) return [["The public side is there", "no portal of this name is published or kept", false]];
   const state = tunnel.portal && store.end(near.pk, "portal", tunnel.portal.key);
-  const carriers = Object.values(state?.carriers || {});
+  const carriers = serving(state);
   const found = [
     [`${near.name} is published`, near.number ? `revision ${near.number}` : "not yet", near.number > 0],
     runs(near),

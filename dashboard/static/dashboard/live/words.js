@@ -81,6 +81,16 @@ function judgeWorker(store, name, worker) {
   return say("good", "running");
 }
 
+// Carriers that new sessions may go by: those of an earlier revision only carry on with what they have.
+export function serving(state) {
+  return Object.values(state?.carriers || {}).filter((carrier) => !carrier.leaving);
+}
+
+function leavingWords(state, carriers) {
+  const old = Object.keys(state.carriers || {}).length - carriers.length;
+  return old ? ` ${many(old, "carrier")} of an earlier revision ${old === 1 ? "goes" : "go"} on for the sessions that ${old === 1 ? "it has" : "they have"}.` : "";
+}
+
 // A tunnel: its portal, or the bridge where the portal is somebody else's.
 export function judgeLane(store, lane) {
   const own = judgeInstance(store, lane.place);
@@ -106,33 +116,35 @@ function judgePause(store, lane) {
 function judgePortal(store, lane) {
   const state = store.end(lane.place, "portal", lane.portal.key);
   if (!state) return say("warn", "not running yet");
-  const carriers = Object.values(state.carriers || {});
+  const carriers = serving(state);
   const suspects = carriers.filter((carrier) => carrier.health === "suspect").length;
   if (carriers.length && suspects === carriers.length) {
     return say("bad", "bridge does not answer", `${lane.name}: its bridge does not answer, though ${many(suspects, "carrier")} ${suspects === 1 ? "is" : "are"} open.`);
   }
   if (carriers.length) return say(suspects ? "warn" : "good", carrierWords(carriers, suspects));
   const far = farWords(store, lane);
+  const old = leavingWords(state, carriers);
   if (!state.last_seen) {
     const age = store.now() - (store.worker(lane.place).since || 0);
     if (age < WAITS_S && !far) return say("warn", "waits for its bridge");
-    return say(lane.bridges.length ? "bad" : "warn", "no bridge yet", `${lane.name}: no bridge has come yet.${far}`);
+    const since = old ? "has come since the portal was changed" : "has come yet";
+    return say(lane.bridges.length || old ? "bad" : "warn", "no bridge yet", `${lane.name}: no bridge ${since}.${far}${old}`);
   }
   const gone = span(store.now() - state.last_seen);
   const from = state.last_peer ? ` Last seen from ${host(state.last_peer)} at ${clock(state.last_seen)}.` : "";
   const why = !far && state.last_error ? ` ${sentence(state.last_error)}` : "";
-  return say("bad", `no bridge for ${gone}`, `${lane.name}: no bridge for ${gone}.${from}${why}${far}`);
+  return say("bad", `no bridge for ${gone}`, `${lane.name}: no bridge for ${gone}.${from}${why}${far}${old}`);
 }
 
 function judgeBridge(store, bridge, name) {
   const state = store.end(bridge.place, "bridge", bridge.key);
   if (!state) return say("warn", "not running yet");
-  const carriers = Object.values(state.carriers || {});
+  const carriers = serving(state);
   if (carriers.length) return say("good", carrierWords(carriers, 0));
   const why = state.last_error ? `: ${state.last_error}` : "";
   const again = state.retry_at > store.now() ? ` It tries again in ${span(state.retry_at - store.now())}.` : "";
   const tries = state.failures > 1 ? ` ${count(state.failures)} attempts failed.` : "";
-  return say("bad", "does not reach its portal", `${name} does not reach its portal${why}.${tries}${again}`);
+  return say("bad", "does not reach its portal", `${name} does not reach its portal${why}.${tries}${again}${leavingWords(state, carriers)}`);
 }
 
 // Why a bridge of ours is not there, as far as it says so itself.
@@ -145,7 +157,7 @@ function farWords(store, lane) {
     const node = judgeNode(store, place?.node);
     if (node.health === "bad") return ` Its bridge is on ${store.nodes.get(place.node)?.name}, which is ${node.words}.`;
     const state = store.end(bridge.place, "bridge", bridge.key);
-    if (state && !Object.keys(state.carriers || {}).length && state.last_error) {
+    if (state && !serving(state).length && state.last_error) {
       const again = state.retry_at > store.now() ? ` It tries again in ${span(state.retry_at - store.now())}.` : "";
       return ` The bridge says: ${state.last_error}.${again}`;
     }
