@@ -46,8 +46,11 @@ class Chaos:
         self.pause(1.5)
 
     def replace_agent(self) -> None:
-        self.node.process.send_signal(signal.SIGHUP)
-        assert self.node.process.wait(10) in (0, -signal.SIGHUP)        # it may be that it has just been started
+        process = self.node.process
+        process.send_signal(signal.SIGHUP)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:       # as under nohup: one that has just begun does, too
+            until("the agent hears it", lambda: process.exit_code is not None or process.send_signal(signal.SIGHUP), 10)
+        assert process.wait(10) in (0, -signal.SIGHUP)      # it may be that it has just been started
         self.node.start()
         self.pause(1.5)
 
