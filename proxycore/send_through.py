@@ -5,11 +5,12 @@ Source: Xray-core app/proxyman/outbound/handler.go (SetOutboundGateway, ParseRan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from proxycore.destination import HostPort, Request, unmapped
-from proxycore.protocols.base import Outbound
+from proxycore.protocols.base import Outbound, Wrapping
 from proxycore.stream import PacketStream, Stream
 
 ORIGIN = "origin"
@@ -35,12 +36,12 @@ def read_send_through(text: str) -> str:
 
 
 class LocalAddress:
-    """Picks the address for each socket. Those of a request are known while its outbound opens it."""
+    """`fixed`: always the same one; empty: `pick` says which. Those of a request are known while its outbound opens it."""
 
-    __slots__ = ("_fixed", "_network", "_randrange", "_wants_source", "of_request", "request")
+    __slots__ = ("_network", "_randrange", "_request", "_wants_source", "fixed", "of_request")
 
     def __init__(self, text: str) -> None:
-        """`text` as `read_send_through` returns it."""
+        """`text` as `read_send_through` returns it, and not empty."""
         self._network: IPv4Network | IPv6Network | None = None
         if "/" in text:
             from random import SystemRandom  # few documents have one
@@ -49,16 +50,25 @@ class LocalAddress:
             self._randrange: Callable[[int], int] = SystemRandom().randrange
         self.of_request = text in (ORIGIN, SOURCE)
         self._wants_source = text == SOURCE
-        self._fixed = "" if self.of_request or self._network is not None else text
-        self.request: Request | None = None
+        self.fixed = "" if self.of_request or self._network is not None else text
+        self._request: Request | None = None
 
     def pick(self) -> str:
-        """Empty: the system's choice."""
+        """For one socket. Empty: the system's choice."""
         if self._network is not None:
             return str(self._network[self._randrange(self._network.num_addresses)])
-        if self.request is None:
-            return self._fixed
-        return _ip_of(self.request.source if self._wants_source else self.request.local)
+        if self._request is None:
+            return self.fixed
+        return _ip_of(self._request.source if self._wants_source else self._request.local)
+
+    @contextmanager
+    def during(self, request: Request) -> Iterator[None]:
+        """What is picked meanwhile is for `request`."""
+        self._request = request
+        try:
+            yield
+        finally:
+            self._request = None
 
 
 def _ip_of(address: HostPort | None) -> str:
@@ -70,31 +80,17 @@ def _ip_of(address: HostPort | None) -> str:
     return "" if text in _ANY_ADDRESS else text
 
 
-class SendingThrough(Outbound):
-    """Stands before `inner`, whose sockets come from the address that `address` picks for each request."""
+class SendingThrough(Wrapping):
+    """Sockets that `inner` opens at once for a request come from the address that `address` picks for that."""
 
     def __init__(self, inner: Outbound, address: LocalAddress) -> None:
-        self.tag = inner.tag
-        self.is_metered = inner.is_metered
-        self._inner = inner
+        super().__init__(inner)
         self._address = address
 
     def open(self, request: Request, stream: Stream) -> None:
-        self._address.request = request
-        try:
+        with self._address.during(request):
             self._inner.open(request, stream)
-        finally:
-            self._address.request = None
 
     def open_packets(self, request: Request, packets: PacketStream) -> None:
-        self._address.request = request
-        try:
+        with self._address.during(request):
             self._inner.open_packets(request, packets)
-        finally:
-            self._address.request = None
-
-    def is_usable(self) -> bool:
-        return self._inner.is_usable()
-
-    def close(self) -> None:
-        self._inner.close()

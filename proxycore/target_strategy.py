@@ -12,7 +12,7 @@ from proxycore.destination import IPAddress, Request
 from proxycore.errors import DialError, ProxyError
 from proxycore.held import WaitingPackets, WaitingStream
 from proxycore.net.resolve import Strategy
-from proxycore.protocols.base import Outbound
+from proxycore.protocols.base import Outbound, Wrapping
 from proxycore.stream import PacketStream, Stream
 
 RESOLVE_S = 16.0
@@ -27,13 +27,11 @@ class Resolver(Protocol):
         """Whether this is a question of the built-in DNS to one of its servers, which must not wait for itself."""
 
 
-class TargetResolving(Outbound):
+class TargetResolving(Wrapping):
     """Stands before `inner`. A name without an address is left to `inner` by `Use*`, and refused by `Force*`."""
 
     def __init__(self, inner: Outbound, strategy: Strategy, names: Resolver) -> None:
-        self.tag = inner.tag
-        self.is_metered = inner.is_metered
-        self._inner = inner
+        super().__init__(inner)
         self._strategy = strategy
         self._names = names
 
@@ -48,12 +46,6 @@ class TargetResolving(Outbound):
             self._inner.open_packets(request, packets)
         else:
             tasks.spawn(f"resolve {request.destination.host}", self._open_packets(request, WaitingPackets(packets)))
-
-    def is_usable(self) -> bool:
-        return self._inner.is_usable()
-
-    def close(self) -> None:
-        self._inner.close()
 
     def _is_plain(self, request: Request) -> bool:
         return not isinstance(request.destination.host, str) or self._names.is_own(request)

@@ -14,10 +14,9 @@ from django.urls.resolvers import URLPattern
 from dashboard.admin.code_view import CodeLine, code_lines
 from dashboard.admin.instance_page import find_instance, must, show
 from dashboard.admin.links import instance_link
-from dashboard.admin.placed import HEALTH, by_severity
+from dashboard.admin.placed import by_severity, shown_of_text
 from dashboard.admin_base import Select, TextInput
 from dashboard.engine.diff import Change, without_empty_lists
-from dashboard.engine.linting import Finding
 from dashboard.engine.parse import UnreadableDocument
 from dashboard.models import Instance, Node
 from dashboard.services.errors import ServiceError
@@ -161,9 +160,7 @@ def _show(
     }
     if found is not None:
         changes = without_empty_lists(found.changes)
-        said = by_severity([
-            *(_said(one, one.hint, "") for one in found.problems),
-            *(_said(one, one.fix, f"{one.code.id} {one.code.name}") for one in found.findings)])
+        said = by_severity([*map(shown_of_text, found.problems), *map(shown_of_text, found.findings)])
         context |= {
             "changes": changes[:MAX_LISTED], "more_changes": max(0, len(changes) - MAX_LISTED),
             "counts_of_changes": _counted(changes), "findings": said[:MAX_LISTED],
@@ -196,11 +193,3 @@ def _counted(changes: list[Change]) -> str:
 
 def _removed_clients(found: Preview) -> int:
     return sum(change.kind == "removed" and change.what.startswith("client") for change in found.changes)
-
-
-def _said(one: Problem | Finding, hint: str, code: str) -> dict[str, Any]:
-    where = f"line {one.line}" if one.line else ""
-    return {
-        "severity": one.severity, "health": HEALTH.get(one.severity, ""), "message": one.message, "hint": hint, "code": code,
-        "path": ": ".join(part for part in (where, one.path) if part), "link": "",
-    }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dashboard.admin.links import change_link, client_link, page_link
-from dashboard.engine.linting import Finding, PlacedFinding, PlacedProblem
+from dashboard.engine.linting import Finding, PlacedFinding, PlacedProblem, Problem
 from dashboard.models import Instance
 
 HEALTH: Final = {"error": "bad", "warning": "warn"}
@@ -15,11 +15,7 @@ _ORDER: Final = ("error", "warning", "note")
 
 def shown_problem(instance: Instance, placed: PlacedProblem) -> dict[str, Any]:
     """For templates/admin/dashboard/instance/findings.html."""
-    problem = placed.problem
-    return {
-        "severity": problem.severity, "health": HEALTH.get(problem.severity, ""), "message": problem.message, "code": "",
-        "hint": problem.hint, "path": problem.path, "link": link_to(instance, placed),
-    }  # fmt: skip
+    return _shown(placed.problem, link_to(instance, placed))
 
 
 def shown_finding(instance: Instance, placed: PlacedFinding) -> dict[str, Any]:
@@ -32,15 +28,22 @@ def shown_of_file(finding: Finding, masked: Callable[[str], str], line_link: str
     return shown | {"message": masked(finding.message), "hint": masked(finding.fix)}
 
 
+def shown_of_text(one: Problem | Finding) -> dict[str, Any]:
+    """One about a text that is on the page, with its line."""
+    shown = _shown(one, "")
+    return shown | {"path": ": ".join(part for part in (f"line {one.line}" if one.line else "", one.path) if part)}
+
+
 def by_severity(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Errors first, else as they were."""
     return sorted(shown, key=lambda one: _ORDER.index(one["severity"]))
 
 
-def _shown(finding: Finding, link: str) -> dict[str, Any]:
+def _shown(one: Problem | Finding, link: str) -> dict[str, Any]:
+    hint, code = (one.fix, f"{one.code.id} {one.code.name}") if isinstance(one, Finding) else (one.hint, "")
     return {
-        "severity": finding.severity, "health": HEALTH.get(finding.severity, ""), "message": finding.message,
-        "code": f"{finding.code.id} {finding.code.name}", "hint": finding.fix, "path": finding.path, "link": link,
+        "severity": one.severity, "health": HEALTH.get(one.severity, ""), "message": one.message, "code": code, "hint": hint,
+        "path": one.path, "link": link,
     }  # fmt: skip
 
 

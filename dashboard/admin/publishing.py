@@ -14,7 +14,7 @@ from django.urls.resolvers import URLPattern
 from dashboard.admin.instance_page import find_instance, may, must, show
 from dashboard.admin.links import instance_link
 from dashboard.admin.placed import by_severity, shown_finding, shown_problem
-from dashboard.admin.rows import number_in
+from dashboard.admin.rows import number_sent
 from dashboard.admin_base import Select, Switch, TextInput
 from dashboard.engine.diff import Change
 from dashboard.models import Instance, Revision
@@ -159,7 +159,7 @@ def discard_page(request: HttpRequest, pk: int) -> HttpResponse:
     told = ""
     if request.method == "POST":
         try:
-            discard(instance, by=request.user, expected_version=number_in(request.POST.get("version", "")) or 0)
+            discard(instance, by=request.user, expected_version=number_sent(request, "version"))
         except VersionConflict:
             told = "Somebody changed this instance while you looked at it. This is what would be discarded now."
         except ServiceError as error:
@@ -210,7 +210,6 @@ def removed_clients(changes: list[Change]) -> int:
 def _findings(instance: Instance, found: Review) -> list[dict[str, Any]]:
     told = [shown_problem(instance, one) for one in found.problems] + [shown_finding(instance, one) for one in found.findings]
     return by_severity(told)[:MAX_LISTED]
-
 
 
 def _sentence(text: str) -> str:

@@ -16,7 +16,7 @@ from dashboard.admin.instance_document import as_file, ask_for_secrets
 from dashboard.admin.instance_page import find_instance, may, must, show
 from dashboard.admin.links import instance_link
 from dashboard.admin.publishing import listed, removed_clients
-from dashboard.admin.rows import number_in
+from dashboard.admin.rows import number_sent
 from dashboard.admin_base import ModelAdmin
 from dashboard.models import Revision
 from dashboard.services.errors import ServiceError, VersionConflict
@@ -139,8 +139,8 @@ def rollback_page(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             made = roll_back(
                 instance, revision, by=request.user, comment=request.POST.get("comment", ""),
-                expected_number=number_in(request.POST.get("number", "")) or 0,
-                expected_version=number_in(request.POST.get("version", "")) or 0)
+                expected_number=number_sent(request, "number"),
+                expected_version=number_sent(request, "version"))
         except (PublishConflict, VersionConflict) as conflict:
             told, status = f"{conflict.message[:1].upper()}{conflict.message[1:]}. This is what would change now.", 409
         except ServiceError as error:
@@ -156,4 +156,3 @@ def rollback_page(request: HttpRequest, pk: int) -> HttpResponse:
         newest=newest_number(instance), told=told, no_bar=True, lost_clients=removed_clients(changes), **listed(changes),
         comment=request.POST.get("comment", ""), status=status,
     )
-

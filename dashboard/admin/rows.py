@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 MAX_PK_DIGITS: Final = 18       # what every database takes
@@ -14,6 +14,11 @@ MAX_PK_DIGITS: Final = 18       # what every database takes
 def number_in(text: str) -> int | None:
     """What an address or a form has as a number; None: it is none, or one that no database takes."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_PK_DIGITS else None
+
+
+def number_sent(request: HttpRequest, name: str) -> int:
+    """What a form carries from when it was shown (a version, say); 0, which is none, where somebody spoilt it."""
+    return number_in(request.POST.get(name, "")) or 0
 
 
 def find_row(rows: Any, object_id: str) -> Any:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from dashboard.admin.instance_page import find_instance, may, must
 from dashboard.admin.links import change_link, instance_link, model_name
-from dashboard.admin.rows import number_in
+from dashboard.admin.rows import number_sent
 from dashboard.engine.checking import entry_problems
 from dashboard.engine.quick_fields import BadValue, with_values
 from dashboard.models import Instance
@@ -49,7 +49,7 @@ def _save(request: HttpRequest, part: Part, instance: Instance) -> list[str]:
     if errors:
         return [f"{render_path(one.path)}: {one.message}" for one in errors]
     try:
-        row = change_entry(part.row, body, by=request.user, expected_version=number_in(request.POST.get("version", "")) or 0)
+        row = change_entry(part.row, body, by=request.user, expected_version=number_sent(request, "version"))
     except VersionConflict:
         return [f"Somebody changed {instance.name} meanwhile. This is what it is now; your values are still here."]
     except ServiceError as error:
@@ -79,4 +79,3 @@ def _shown(request: HttpRequest, part: Part, instance: Instance, wrong: dict[str
 
 def _name(part: Part) -> str:
     return f"{part.kind}-{part.row.pk}"
-

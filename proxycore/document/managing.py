@@ -21,18 +21,18 @@ class ManagingShape(Shape):
     services: list[Any] = Field(default_factory=list)
 
 
-def read_managing(name: str, value: object, report: Report) -> str:
-    """Section `name`; the tag that rules may lead to, or empty. What is sent there finds no outbound, and is closed."""
+def read_managing(name: str, value: object, report: Report) -> list[str]:
+    """Section `name`; the tags that rules may lead to. What is sent there finds no outbound, and is closed."""
     if is_empty(value):
         report.warn((name,), "is empty and has no effect", of_key=True)
-        return ""
+        return []
     shape = read(ManagingShape, value, (name,), report, {})
     if shape is None:
-        return ""
-    what_happens = [
-        f"nothing listens on {shape.listen}" if shape.listen else "",
-        f'what rules send to "{shape.tag}" is closed' if shape.tag else ""]
-    report.warn(
-        (name,), ": ".join(filter(None, (f"{NAMES[name]} is not run by this version", ", ".join(filter(None, what_happens))))),
-        "the panel has such figures, and a page /metrics for monitors", of_key=True)
-    return shape.tag
+        return []
+    told = f"{NAMES[name]} is not run by this version"
+    if shape.listen:
+        told += f"; nothing listens on {shape.listen}"
+    if shape.tag:
+        told += f'; what rules send to "{shape.tag}" is closed'
+    report.warn((name,), told, "the panel has such figures, and a page /metrics for monitors", of_key=True)
+    return [shape.tag] if shape.tag else []

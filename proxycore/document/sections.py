@@ -106,8 +106,7 @@ class SectionReader:
             if self._sections.get(name) is not None:
                 from proxycore.document.managing import read_managing
 
-                tag = read_managing(name, self._sections[name], self._report)
-                found.closed_tags += [tag] if tag else []
+                found.closed_tags += read_managing(name, self._sections[name], self._report)
         return found
 
     def _read(self, model: type[ModelT], value: object, loc: Loc) -> ModelT | None:

@@ -21,6 +21,7 @@ from proxycore.net.poller import Poller
 from proxycore.net.racing import RACE_DELAY_S, Racing
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.socket_stream import Census, SocketStream
+from proxycore.net.tcp_info import IPPROTO_MPTCP
 from proxycore.net.unix import system_name
 from proxycore.net.wheel import Wheel
 from proxycore.stats import Account
@@ -41,11 +42,10 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 15, 5, 3
 _IPPROTO_TCP, _TCP_NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 
 
-def new_socket(family: int, kind: int, protocols: Sequence[int]) -> socket.socket:
-    """One of the first of `protocols` that the system has, else of the usual one for its kind. Raises OSError."""
-    for protocol in protocols:
-        with contextlib.suppress(OSError):
-            return socket.socket(family, kind, protocol)
+def multipath_socket(family: int, kind: int) -> socket.socket:
+    """One of Multipath TCP, or of plain TCP where the system has only that. Raises OSError."""
+    with contextlib.suppress(OSError):
+        return socket.socket(family, kind, IPPROTO_MPTCP)
     return socket.socket(family, kind)
 
 
@@ -84,8 +84,8 @@ class DialOptions(Protocol):
         """How several addresses are tried; None: as usual."""
 
     @property
-    def protocols(self) -> Sequence[int]:
-        """What a socket is asked for, in turn: the first that the system has."""
+    def is_multipath(self) -> bool:
+        """Whether it is to be one of Multipath TCP."""
 
     def before_connect(self, sock: socket.socket) -> None:
         """Raises OSError."""
@@ -181,7 +181,7 @@ class _Race:
     """Tries addresses until one connects (RFC 8305): the first that does wins, the others are dropped."""
 
     __slots__ = ("_addresses", "_attempts", "_avoided", "_deadline", "_destination", "_error", "_loop", "_next",
-                 "_on_unreached", "_options", "_poller", "_racing", "_timer", "_wheel", "stream")
+                 "_on_unreached", "_options", "_poller", "_timer", "_wheel", "stream")
 
     def __init__(
         self,
@@ -196,7 +196,6 @@ class _Race:
     ) -> None:
         self._wheel = wheel
         self._options = options
-        self._racing = None if options is None else options.racing
         self._on_unreached = on_unreached
         self.stream = stream
         self._poller = poller
@@ -245,10 +244,9 @@ class _Race:
             self._error = "the address to come from is of another family"
             return False
         try:
-            if options is None:
-                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            else:
-                sock = new_socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, options.protocols)
+            kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+            is_multipath = options is not None and options.is_multipath
+            sock = multipath_socket(family, kind) if is_multipath else socket.socket(family, kind)
         except OSError as error:
             self._error = os.strerror(error.errno or 0)
             return False
@@ -297,14 +295,16 @@ class _Race:
         """Look again when the next address is due, or a little later whether anyone still wants the connection."""
         delay_s = STILL_WANTED_S
         if self._has_next():
-            delay_s = RACE_DELAY_S if self._racing is None else self._racing.delay_s
+            racing = None if self._options is None else self._options.racing
+            delay_s = RACE_DELAY_S if racing is None else racing.delay_s
         self._timer = self._loop.call_later(delay_s, self._on_timer)
 
     def _has_next(self) -> bool:
         """Whether there is an address that may be tried beside those under way."""
         if self._next >= len(self._addresses):
             return False
-        return self._racing is None or not self._racing.most or len(self._attempts) < self._racing.most
+        racing = None if self._options is None else self._options.racing
+        return racing is None or len(self._attempts) < racing.most
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -7,13 +7,13 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from proxycore.destination import HostPort
 from proxycore.errors import ConfigError
 from proxycore.net import liveness
-from proxycore.net.dial import new_socket, tune, tune_carrier
+from proxycore.net.dial import multipath_socket, tune, tune_carrier
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.poller import READABLE, Poller
 from proxycore.net.socket_stream import Census, SocketStream
@@ -40,8 +40,8 @@ class ListenOptions(Protocol):
     """Options of a listening socket and of what it accepts."""
 
     @property
-    def protocols(self) -> Sequence[int]:
-        """What a socket for connections is asked for, in turn: the first that the system has."""
+    def is_multipath(self) -> bool:
+        """Whether a socket for connections is to be one of Multipath TCP."""
 
     def before_listen(self, sock: socket.socket) -> None:
         """Raises OSError."""
@@ -64,7 +64,8 @@ def bind(
     host = address or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        sock = new_socket(family, kind, options.protocols if options is not None and kind == socket.SOCK_STREAM else ())
+        is_multipath = options is not None and options.is_multipath and kind == socket.SOCK_STREAM
+        sock = multipath_socket(family, kind) if is_multipath else socket.socket(family, kind)
     except OSError as error:
         raise ConfigError(path, f"cannot listen on {host}: {os.strerror(error.errno or 0)}") from None
     try:

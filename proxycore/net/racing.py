@@ -16,10 +16,10 @@ RACE_DELAY_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Racing:
-    """`most`: attempts at once, 0 any number. `interleave`: so many of one family, then as many of the other; 0 all of it."""
+    """`most`: attempts at once. `interleave`: so many of one family, then as many of the other; 0 all of it."""
 
-    delay_s: float = RACE_DELAY_S
-    most: int = 0
+    delay_s: float
+    most: int
     interleave: int = 1
     prioritizes_ipv6: bool = False
 

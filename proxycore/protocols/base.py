@@ -201,6 +201,21 @@ class Outbound:
         """Nothing new will be opened; what runs goes on."""
 
 
+class Wrapping(Outbound):
+    """Stands before `inner`, and does as that does where it says nothing else."""
+
+    def __init__(self, inner: Outbound) -> None:
+        self.tag = inner.tag
+        self.is_metered = inner.is_metered
+        self._inner = inner
+
+    def is_usable(self) -> bool:
+        return self._inner.is_usable()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
 @dataclass(frozen=True, slots=True)
 class InboundSide:
     settings: type[Settings]
@@ -239,5 +254,5 @@ class ProtocolSpec:
 
 __all__ = [
     "Dial", "Dispatcher", "Inbound", "InboundContext", "InboundSide", "JoinTunnel", "KeepTunnel", "Names", "OpenUdp", "Outbound",
-    "OutboundContext", "OutboundSide", "ProtocolSpec", "Settings", "Strategy",
+    "OutboundContext", "OutboundSide", "ProtocolSpec", "Settings", "Strategy", "Wrapping",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from copy import copy
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -16,7 +16,6 @@ from proxycore.document.words import Split, Text, one_of
 from proxycore.net.original_destination import redirected_from
 from proxycore.net.racing import Racing
 from proxycore.net.resolve import Strategy
-from proxycore.net.tcp_info import IPPROTO_MPTCP
 from proxycore.net.transparent_udp import IP_TRANSPARENT, ask_for_targets
 from proxycore.send_through import LocalAddress
 from proxycore.transport.base import TransportSettings
@@ -169,20 +168,20 @@ class Sockopt:
     """What is done to each socket of an inbound or outbound. Raises OSError where the system does not allow it."""
 
     __slots__ = ("_custom", "_datagram_options", "_fast_open", "_local", "_local_address", "_options", "_tproxy", "_v6only",
-                 "protocols", "racing")
+                 "is_multipath", "racing")
 
     def __init__(self, settings: SockoptSettings, local_address: LocalAddress | None = None) -> None:
-        """`local_address`: where outgoing connections come from, chosen by `for_one`."""
+        """`local_address`: where outgoing connections come from; one that varies is chosen by `for_one`."""
         self._options = options_of(settings)
         self._datagram_options = datagram_options_of(settings)
         self._custom = [(one.network, one.as_set) for one in settings.custom_sockopt if one.is_for_this_system]
-        self.protocols: Sequence[int] = (IPPROTO_MPTCP,) if settings.tcp_mptcp else ()
+        self.is_multipath = settings.tcp_mptcp
         self.racing = None if settings.happy_eyeballs is None else settings.happy_eyeballs.racing
         self._fast_open = settings.tcp_fast_open
         self._v6only = settings.v6only
         self._tproxy = settings.tproxy
-        self._local_address = local_address
-        self._local = ""
+        self._local = "" if local_address is None else local_address.fixed
+        self._local_address = None if self._local else local_address
 
     def for_one(self) -> Self:
         """For one outgoing connection or flow, that is opened now."""
@@ -202,7 +201,7 @@ class Sockopt:
     @property
     def listen_key(self) -> Hashable:
         """Equal where `before_listen` does the same."""
-        return tuple(self._options), tuple(self._custom), self._fast_open, self._v6only, self.protocols
+        return tuple(self._options), tuple(self._custom), self._fast_open, self._v6only, self.is_multipath
 
     @property
     def datagram_key(self) -> Hashable:
@@ -240,16 +239,14 @@ class Sockopt:
         """Of a socket for datagrams."""
         for level, name, value in self._datagram_options:
             sock.setsockopt(level, name, value)
-        if self._custom:
-            self._apply_custom(sock, "udp")
+        self._apply_custom(sock, "udp")
         if self._local and binds:
             sock.bind((self._local, 0))
 
     def apply(self, sock: socket.socket) -> None:
         for level, name, value in self._options:
             sock.setsockopt(level, name, value)
-        if self._custom:
-            self._apply_custom(sock, "tcp")
+        self._apply_custom(sock, "tcp")
 
     def _apply_custom(self, sock: socket.socket, network: str) -> None:
         network += "6" if sock.family == socket.AF_INET6 else "4"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -68,6 +68,23 @@ def options_of(stream: SocketStream, *names: tuple[int, int]) -> list[int]:
     return [stream.sock.getsockopt(*name) for name in names]
 
 
+@contextlib.asynccontextmanager
+async def both_ways(target: Target, settings: Json) -> AsyncIterator[Instance]:
+    """A connection and a flow of datagrams that were answered, through doors and an outbound with these settings."""
+    port, udp_port = free_port(), free_port()
+    doors = [documents.door("door", port, target.port) | settings,
+             documents.door("udp", udp_port, target.udp_port, "udp") | settings]
+    async with running(documents.proxy(doors, [FREE | settings])) as instance:
+        reader, writer = await asyncio.open_connection(LOCALHOST, port)
+        writer.write(b"ECHO\nabc")
+        assert await reader.readexactly(3) == b"abc"
+        with datagram_client(udp_port) as sock:
+            assert await asked(sock, b"hello") == b"hello"
+        yield instance
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_options_of_connections_are_set_on_both_sides(target: Target) -> None:
     port = free_port()
     given = {"tcpUserTimeout": 7000, "tcpKeepAliveIdle": 33, "tcpKeepAliveInterval": 11, "tcpcongestion": "reno",
@@ -95,7 +112,6 @@ async def test_options_of_connections_are_set_on_both_sides(target: Target) -> N
 
 async def test_any_option_can_be_given_by_its_numbers(target: Target) -> None:
     """Where it is for this system, and for this sort of socket."""
-    port, udp_port = free_port(), free_port()
     tcp, priority, linger = str(int(socket.IPPROTO_TCP)), str(socket.SO_PRIORITY), str(socket.TCP_LINGER2)
     given = {"streamSettings": {"sockopt": {"customSockopt": [
         {"system": "linux", "network": "tcp", "opt": linger, "value": "7", "type": "int"},
@@ -104,14 +120,7 @@ async def test_any_option_can_be_given_by_its_numbers(target: Target) -> None:
         {"network": "tcp6", "level": "1", "opt": priority, "value": "2", "type": "int"},
         {"network": "udp", "level": "1", "opt": priority, "value": "3", "type": "int"},
     ]}}}
-    doors = [documents.door("door", port, target.port) | given,
-             documents.door("udp", udp_port, target.udp_port, "udp") | given]
-    async with running(documents.proxy(doors, [FREE | given])) as instance:
-        reader, writer = await asyncio.open_connection(LOCALHOST, port)
-        writer.write(b"ECHO\nabc")
-        assert await reader.readexactly(3) == b"abc"
-        with datagram_client(udp_port) as sock:
-            assert await asked(sock, b"hello") == b"hello"
+    async with both_ways(target, given) as instance:
         [out] = instance._ground.clients.open
         accepted = next(iter(next(one for one in instance._running.inbounds.values() if one.census.open).census.open))
         for stream in (out, accepted):
@@ -120,8 +129,6 @@ async def test_any_option_can_be_given_by_its_numbers(target: Target) -> None:
             assert stream.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).startswith(b"reno\0")
         for one in [*(listener.sock for listener in _udp_listeners(instance)), *_udp_sockets(instance)]:
             assert one.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY) == 3
-        writer.close()
-        await writer.wait_closed()
 
 
 def has_multipath() -> bool:
@@ -183,16 +190,7 @@ async def test_keep_alives_can_be_switched_off_for_carriers_too() -> None:
 
 @pytest.mark.skipif(not is_privileged(), reason="marks need CAP_NET_ADMIN")
 async def test_mark_and_interface_are_set_for_connections_and_datagrams(target: Target) -> None:
-    port, udp_port = free_port(), free_port()
-    sockopt = {"streamSettings": {"sockopt": {"mark": 77, "interface": "lo"}}}
-    doors = [documents.door("door", port, target.port) | sockopt,
-             documents.door("udp", udp_port, target.udp_port, "udp") | sockopt]
-    async with running(documents.proxy(doors, [FREE | sockopt])) as instance:
-        reader, writer = await asyncio.open_connection(LOCALHOST, port)
-        writer.write(b"ECHO\nabc")
-        assert await reader.readexactly(3) == b"abc"
-        with datagram_client(udp_port) as sock:
-            assert await asked(sock, b"hello") == b"hello"
+    async with both_ways(target, {"streamSettings": {"sockopt": {"mark": 77, "interface": "lo"}}}) as instance:
         [out] = instance._ground.clients.open
         assert out.sock is not None
         socks = [out.sock, *(listener.sock for listener in _udp_listeners(instance)), *_udp_sockets(instance)]
@@ -200,8 +198,6 @@ async def test_mark_and_interface_are_set_for_connections_and_datagrams(target: 
         for one in socks:
             assert one.getsockopt(socket.SOL_SOCKET, SO_MARK) == 77
             assert one.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).startswith(b"lo\0")
-        writer.close()
-        await writer.wait_closed()
 
 
 def _udp_listeners(instance: Instance) -> list[Any]:

@@ -48,7 +48,8 @@ def test_what_is_none_is_refused(text: str) -> None:
 
 
 def test_a_fixed_one_is_always_the_same() -> None:
-    assert LocalAddress("192.0.2.1").pick() == "192.0.2.1"
+    address = LocalAddress("192.0.2.1")
+    assert (address.fixed, address.pick()) == ("192.0.2.1", "192.0.2.1")
 
 
 @pytest.mark.parametrize("text", ["192.0.2.8/30", "2001:db8::/64", "192.0.2.1/32"])

@@ -150,10 +150,10 @@ _MANAGING = "(the panel has such figures, and a page /metrics for monitors)"
     ('{"api": {"services": ["StatsService"]}}',
      f"1:2: warning: api: the API of the cores is not run by this version {_MANAGING}"),
     ('{"api": {"tag": "api", "listen": "127.0.0.1:8080"}}',
-     "1:2: warning: api: the API of the cores is not run by this version: nothing listens on 127.0.0.1:8080, "
+     "1:2: warning: api: the API of the cores is not run by this version; nothing listens on 127.0.0.1:8080; "
      f'what rules send to "api" is closed {_MANAGING}'),
     ('{"metrics": {"tag": "m"}}',
-     f'1:2: warning: metrics: the metrics page of Xray is not run by this version: what rules send to "m" is closed {_MANAGING}'),
+     f'1:2: warning: metrics: the metrics page of Xray is not run by this version; what rules send to "m" is closed {_MANAGING}'),
     ('{"metrics": {"tagg": "m"}}', '1:14: warning: metrics.tagg: unknown key, it is ignored (did you mean "tag"?)'),
     ('{"api": []}', "1:2: warning: api: is empty and has no effect"),
     ('{"api": 7}', "1:9: error: api: an object is expected, not a number"),

@@ -13,7 +13,7 @@ def order(text: str, **named: object) -> str:
     """4a is an address of IPv4, 6a one of IPv6."""
     words = {
         ip_address(f"192.0.2.{ord(word[1])}" if word[0] == "4" else f"2001:db8::{word[1]}"): word for word in text.split()}
-    return " ".join(words[ip] for ip in Racing(**named).order(list(words)))  # type: ignore[arg-type]
+    return " ".join(words[ip] for ip in Racing(0.1, 4, **named).order(list(words)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("text", "named", "found"), [
