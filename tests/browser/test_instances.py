@@ -2,12 +2,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Panel, log_in
 from tests.support.processes import ROOT
 
 ID = "5783a3e7-e373-51cd-8642-c83782b807c5"
+
+
+def test_a_file_that_is_chosen_before_the_page_has_its_scripts_is_read(page: Page, panel: Panel, tmp_path: Path) -> None:
+    log_in(page, panel, "olaf")
+    (tmp_path / "one.json").write_text('{"inbounds": []}')
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/pages*.js", hold)
+    page.goto(f"{panel.url}/admin/dashboard/instance/import/", wait_until="commit")
+    page.set_input_files("input[type=file]", tmp_path / "one.json")
+    expect(page.locator("#id_text")).to_have_value("")
+    assert held, "the script is asked for"
+    for route in held:
+        route.continue_()
+    expect(page.locator("#id_text")).to_have_value('{"inbounds": []}')
 
 
 def test_an_import_with_an_error_then_explain_and_a_viewer(page: Page, panel: Panel, tmp_path: Path) -> None:

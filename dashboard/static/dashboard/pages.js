@@ -46,7 +46,10 @@ document.querySelectorAll("[data-drop-into]").forEach((place) => {
       if (name === "drop") take(event.dataTransfer.files[0]);
     });
   }
-  if (input) input.addEventListener("change", () => take(input.files[0]).then(() => { input.value = ""; }));
+  if (!input) return;
+  const takeChosen = () => take(input.files[0]).then(() => { input.value = ""; });
+  input.addEventListener("change", takeChosen);
+  if (input.files.length) takeChosen();       // chosen before this ran
 });
 
 document.querySelectorAll("form[data-sketched]").forEach((form) => {
