@@ -51,7 +51,7 @@ class Api:
     def diagnose(self, name: str, tunnel: str, target: str = "") -> list[dict[str, Any]]:
         asked = {"instance": self.found[name], "tunnel": tunnel, "target": target}
         steps: list[dict[str, Any]] = self.ask("POST", "tunnels/diagnose/", asked)["steps"]
-        _log.info("%s", [f"{step['side']} {step['name']}: {step['outcome']}, {step['seen']}" for step in steps])
+        _log.warning("%s", [f"{step['side']} {step['name']}: {step['outcome']}, {step['seen']}" for step in steps])
         return steps
 
     def put(self, name: str, document: documents.Json) -> None:
