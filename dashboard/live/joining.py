@@ -47,6 +47,9 @@ def join_view(request: HttpRequest) -> HttpResponse:
 
 def _read(request: HttpRequest) -> JoinRequest:
     """Raises JoinRefused, ValidationError."""
-    if request.method != "POST" or int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:
+    if request.method != "POST":
         raise JoinRefused
-    return JoinRequest.model_validate_json(request.body)
+    body = request.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise JoinRefused
+    return JoinRequest.model_validate_json(body)

@@ -56,10 +56,13 @@ def _use_uvloop() -> None:
 def _listen(server: Any, asked: argparse.Namespace) -> None:
     from twisted.internet import reactor
 
+    from xrevsite.serving.bounded_request import BoundedFactory
+
+    factory = BoundedFactory(server)
     for fd in asked.plain:
-        reactor.adoptStreamPort(fd, _family(fd), server.http_factory)
+        reactor.adoptStreamPort(fd, _family(fd), factory)
     if asked.tls:
-        with_tls = _with_tls(server.http_factory, asked.certificate, asked.key)
+        with_tls = _with_tls(factory, asked.certificate, asked.key)
         for fd in asked.tls:
             reactor.adoptStreamPort(fd, _family(fd), with_tls)
 
