@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def test_from_nothing_to_the_page_of_the_first_account(tmp_path: Path) -> None:
         assert len(admin_style) > 10_000
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(40)
         if server.stdout is not None:
             server.stdout.close()
 
@@ -51,7 +50,7 @@ def _read(url: str) -> str:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 text: str = answer.read().decode()
                 return text
-        except urllib.error.URLError:
+        except OSError:         # refused, closed, or later than it is waited for
             return ""
 
     return until(f"{url} answers", fetched, 30)

@@ -143,14 +143,14 @@ def written_certificate(folder: Path) -> Authority:
 def check_front(authority: Authority, http_port: int, https_port: int) -> None:
     """Who comes by HTTP is sent on, by HTTPS gets the page, and WebSockets arrive; nobody can claim to come from elsewhere."""
     context = ssl.create_default_context(cadata=authority.pem)
-    plain = http.client.HTTPConnection("127.0.0.1", http_port, timeout=10)
+    plain = http.client.HTTPConnection("127.0.0.1", http_port, timeout=30)
     plain.request("GET", "/admin/login/", headers={"Host": HOST})
     answer = plain.getresponse()
     assert answer.status in (301, 308)
     assert answer.headers["Location"].startswith(f"https://{HOST}")
     answer.read()
     plain.close()
-    secure = http.client.HTTPSConnection(HOST, https_port, timeout=10, context=context)
+    secure = http.client.HTTPSConnection(HOST, https_port, timeout=30, context=context)
     secure.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", https_port)), server_hostname=HOST)
     secure.request("GET", "/admin/login/", headers={"Host": HOST, "X-Forwarded-For": "203.0.113.9"})
     page = secure.getresponse()
@@ -210,10 +210,10 @@ def test_caddy_in_front(panel: Served, processes: Processes, tmp_path: Path) -> 
     (tmp_path / "Caddyfile").write_text(options + text)
     environment["XREV_UPSTREAM"] = f"127.0.0.1:{panel.port}"
     processes.start("caddy", [program, "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")], environment)
-    until("Caddy listens", lambda: accepts(https_port), 15)
+    until("Caddy listens", lambda: accepts(https_port) and accepts(http_port), 40)       # it takes one after the other
     check_front(authority, http_port, https_port)
 
 
 def test_the_panel_answers_probes_on_its_own_port(panel: Served) -> None:
     """By an address that is not in ALLOWED_HOSTS and without TLS, as the container's health check does."""
-    assert panel.ready()["ready"] is True
+    assert panel.readiness()["ready"] is True

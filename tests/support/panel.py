@@ -103,6 +103,10 @@ class Served:
         except (OSError, ValueError):
             return {}
 
+    def readiness(self) -> dict[str, Any]:
+        """The same of a panel that runs: a busy machine may take longer for it than one question waits."""
+        return until("/healthz/ready answers", self.ready, START_S)
+
     def manage(self, *arguments: str, given: str = "") -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment(self.var, **self._environ), input=given,

@@ -96,6 +96,14 @@ def accepts(port: int) -> bool:
     return True
 
 
+def is_alive(pid: int) -> bool:
+    """Whether this process runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):         # the latter: it went between the opening and the reading
+        return False
+
+
 def _end_with_parent() -> None:
     """In the child: no program outlives a test run that was killed."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

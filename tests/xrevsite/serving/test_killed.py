@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from proxycore.messages.patch import merge
 from tests.support.panel import READY, Served, celery_answers, served
-from tests.support.processes import accepts, free_port, until
+from tests.support.processes import accepts, free_port, is_alive, until
 from tests.support.target import BLOCK, Target, ask, is_served, read_exactly
 
 pytestmark = pytest.mark.timeout(240)
@@ -85,13 +85,6 @@ def workers(panel: Served) -> dict[int, float]:
     return found
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def are_gone(pids: Sequence[int]) -> bool:
     return not any(map(is_alive, pids))
 
@@ -114,13 +107,15 @@ class Page(threading.Thread):
         self._headers = {"Authorization": f"Bearer {token}"}
         self._closing = threading.Event()
         self._state: dict[str, Any] = {}
+        self._changing = threading.Lock()       # what is merged meanwhile cannot be looked at
 
     def run(self) -> None:
         while not self._closing.is_set():
             try:
                 self._follow()
             except (OSError, WebSocketException):
-                self._state = {}
+                with self._changing:
+                    self._state = {}
                 self._closing.wait(0.5)
 
     def close(self) -> None:
@@ -132,16 +127,21 @@ class Page(threading.Thread):
             while not self._closing.is_set():
                 with contextlib.suppress(TimeoutError):
                     message = json.loads(live.recv(0.5))
-                    if message["type"] == "full":
-                        self._state = {"nodes": message["nodes"]}
-                    elif message["type"] == "patch":
-                        merge(self._state, message["patch"])
+                    with self._changing:
+                        if message["type"] == "full":
+                            self._state = {"nodes": message["nodes"]}
+                        elif message["type"] == "patch":
+                            merge(self._state, message["patch"])
                     if "version" in message:
                         live.send(json.dumps({"ack": message["version"]}))
 
     def shows_the_tunnel(self, pids: set[int]) -> bool:
         """The node is connected, both workers run as the processes that they are, and the tunnel has a carrier at both ends."""
-        for node in list(self._state.get("nodes", {}).values()):
+        with self._changing:
+            return self._has_the_tunnel(pids)
+
+    def _has_the_tunnel(self, pids: set[int]) -> bool:
+        for node in self._state.get("nodes", {}).values():
             running = list(node.get("workers", {}).values())
             sides = [side for worker in running for kind in ("portals", "bridges") for side in worker.get(kind, {}).values()]
             return (

@@ -70,17 +70,17 @@ def test_with_a_certificate_it_speaks_https_and_the_cookies_are_for_https_only(t
         context = ssl.create_default_context(cadata=authority.pem)
         url = f"https://127.0.0.1:{panel.port}"
         assert f"\n  {url}/setup/" in panel.log
-        with urllib.request.urlopen(f"{url}/admin/login/", timeout=10, context=context) as answer:
+        with urllib.request.urlopen(f"{url}/admin/login/", timeout=20, context=context) as answer:
             assert answer.headers["Strict-Transport-Security"]
             assert "; Secure" in answer.headers["Set-Cookie"]
-        with urllib.request.urlopen(f"{url}/healthz/ready", timeout=10, context=context) as answer:
+        with urllib.request.urlopen(f"{url}/healthz/ready", timeout=20, context=context) as answer:
             assert answer.status == 200
 
 
 def test_a_broker_that_is_gone_is_named_by_readiness_and_the_log_can_be_json(tmp_path: Path) -> None:
     with served("--only", "web", REDIS_URL=f"unix://{tmp_path}/nobody.sock", XREV_LOG="json") as panel:
-        assert panel.ready() == {**READY, "ready": False, "broker": "failed"}
-        with urllib.request.urlopen(f"{panel.url}/healthz/live", timeout=5) as answer:
+        assert panel.readiness() == {**READY, "ready": False, "broker": "failed"}
+        with urllib.request.urlopen(f"{panel.url}/healthz/live", timeout=20) as answer:
             assert answer.status == 200
         panel.end()
         lines = [json.loads(line) for line in panel.log.splitlines() if line.startswith("{")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require_program
-from tests.support.panel import served
+from tests.support.panel import READY, served
 from tests.support.postgres import NoPostgres, running_postgres
 from tests.support.processes import free_port, until
 from tests.support.redis import running_redis
@@ -45,7 +45,7 @@ def test_postgresql_and_redis_with_a_backup_that_comes_back(database_url: str, t
         with served("--demo", "--demo-port", str(port), **variables) as panel:
             until("the demo's page came through the tunnel", lambda: "A page that came through a tunnel" in panel.log, 40)
             assert "valkey runs" not in panel.log
-            assert panel.ready() == {"ready": True, "database": "ok", "migrations": "ok", "broker": "ok"}
+            assert panel.readiness() == READY
             panel.python(ADD_ADA)
             panel.manage("backup", str(file))
             panel.python("from dashboard.models import Service; Service.objects.all().delete()")
