@@ -30,7 +30,7 @@ from tests.conftest import require_program
 from tests.dashboard.api.conftest import DOCUMENT
 from xrevsite.asgi import application
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -137,6 +137,7 @@ class Agent(Socket):
         super().__init__("/agent/v1/", {"authorization": f"Bearer {identity}", **headers})
         self.boot = boot
         self.running = running or []
+        self._settled = 0
 
     async def greet(self, **more: Any) -> None:
         await self.say({"type": "hello", "version": "1", "boot": self.boot, "at": time.time(), "host": "h", "system": "s",
@@ -152,6 +153,12 @@ class Agent(Socket):
 
     async def state(self, patch: dict[str, Any], *, is_full: bool = False) -> None:
         await self.say({"type": "state", "at": time.time(), "patch": patch, "is_full": is_full})
+
+    async def settled(self) -> None:
+        """Until the panel has taken in what was said, and written of it what it keeps."""
+        self._settled += 1
+        await self.say({"type": "traffic", "boot": "settled", "seq": self._settled, "at": 0, "moved": []})
+        await self.await_("kept", boot="settled", seq=self._settled)
 
 
 class Page(Socket):

@@ -148,6 +148,8 @@ async def test_one_identity_from_two_places_is_noticed(world: World) -> None:
     assert (await first.await_("closed"))["code"] == Close.REPLACED
     third = world.agent(identity, "one")
     await third.join()
+    for one in (first, second):
+        await one.close()           # what it had to write is written by then
     assert await db(NodeEvent.objects.filter(kind="node_twice").count) == 1
     node = await db(Node.objects.get)
     assert node.twice_at is not None

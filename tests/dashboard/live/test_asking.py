@@ -153,6 +153,7 @@ async def test_what_is_cut_is_known(world: World) -> None:
     carriers = {"carriers": {"1": {"peer": "x"}}}
     await agent.state({"workers": {str(instance.pk): {
         "phase": "running", "sessions": 5, "portals": {"a": carriers, "b": {}}, "bridges": {"c": carriers}}}})
+    await agent.settled()
     assert await db(what_stops, await db(Node.objects.get)) == {"workers": 1, "tunnels": 2, "sessions": 5}
 
 
