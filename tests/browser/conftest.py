@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tests.conftest import require_program
 from tests.support.database import environment, put_database
@@ -147,6 +147,22 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     yield page
     context.close()
     assert errors == []
+
+
+class Held:
+    """Files of a page that do not come before `release`."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self._routes: list[Route] = []
+        page.route(address, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        self._routes.append(route)
+
+    def release(self) -> None:
+        assert self._routes, "they are asked for"
+        for route in self._routes:
+            route.continue_()
 
 
 _cookies: dict[tuple[str, str], Any] = {}

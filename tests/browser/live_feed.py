@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, WebSocketRoute
+from playwright.sync_api import Frame, Page, WebSocketRoute
 
 from proxycore.messages.patch import difference, merge
 
 SOURCES = ("203.0.113.9", "198.51.100.23", "192.0.2.77", "2001:db8::42")
 COUNTRIES = ("DE", "US", "", "FR")
+PATIENCE_S = 20.0
 
 
 class Feed:
-    """Answers a page's `/ws/live/`. `tree` is changed by who tests; `tick()` sends what is different in it."""
+    """Answers a page's `/ws/live/`. `tree` is changed by who tests; `tick()` sends what is different in it.
+
+    What is said goes to the page that is shown, and waits until that one has connected.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -29,14 +34,22 @@ class Feed:
         self.sockets: list[WebSocketRoute] = []
         self.heard: list[dict[str, Any]] = []
         self.watched: Any = None
+        self._is_connected = False
+        self._told = 0
         self._sent: dict[str, Any] = {}
         self._random = random.Random(7)
+        page.on("framenavigated", self._left)
         page.route_web_socket(lambda address: address.endswith("/ws/live/"), self._connected)
+
+    def _left(self, frame: Frame) -> None:
+        if frame == self.page.main_frame:
+            self._is_connected, self.watched = False, None
 
     def _connected(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
+        self._is_connected = True
         socket.on_message(self._take)
-        self.full()
+        self._full()
 
     def _take(self, text: str | bytes) -> None:
         message = json.loads(text)
@@ -45,22 +58,30 @@ class Feed:
             self.watched = message["watch"]
 
     def send(self, message: dict[str, Any]) -> None:
-        for socket in self.sockets[-1:]:
-            socket.send(json.dumps(message))
+        self._until("the page connects", lambda: self._is_connected)
+        self._say(message)
 
-    def full(self) -> None:
+    def _say(self, message: dict[str, Any]) -> None:
+        self.sockets[-1].send(json.dumps(message))
+
+    def _full(self) -> None:
         self.version += 1
         self._see()
-        self._sent = json.loads(json.dumps(self.tree))
-        self.send({"type": "full", "version": self.version, "at": time.time(), "nodes": self.tree, "history": self.history})
+        self._sent, self._told = json.loads(json.dumps(self.tree)), self.version
+        now = time.time()
+        history = {instance: {tag: [[now + at, *figures] for at, *figures in points] for tag, points in lines.items()}
+                   for instance, lines in self.history.items()}
+        self._say({"type": "full", "version": self.version, "at": now, "nodes": self.tree, "history": history})
 
     def tick(self, later_s: float = 0) -> None:
         """`later_s`: by the panel's clock."""
+        self._until("the page connects", lambda: self._is_connected)
         self.version += 1
         self._see()
         patch = difference(self._sent, self.tree)
         merge(self._sent, json.loads(json.dumps(patch)))
-        self.send({"type": "patch", "version": self.version, "at": time.time() + later_s, "patch": {"nodes": patch}})
+        self._told = self.version
+        self._say({"type": "patch", "version": self.version, "at": time.time() + later_s, "patch": {"nodes": patch}})
 
     def happened(self, kind: str, text: str, **more: Any) -> None:
         self.version += 1
@@ -70,22 +91,29 @@ class Feed:
 
     def await_watching(self, what: Any) -> None:
         """The page has asked to be told of it."""
-        for _ in range(100):
-            if self.watched == what:
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"it watches {self.watched}")
+        self._until(f"it watches {what}", lambda: self.watched == what)
+
+    def await_told(self) -> None:
+        """The page shows the last state, and whatever was said before that."""
+        self._until(f"it has version {self._told}", lambda: {"ack": self._told} in self.heard)
+
+    def _until(self, what: str, is_so: Callable[[], object]) -> None:
+        """Playwright tells what happens in its pages only while it is waited for."""
+        end = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < end, f"within {PATIENCE_S:g} s: {what}"
+            self.page.wait_for_timeout(20)
 
     def close(self) -> None:
-        for socket in self.sockets[-1:]:
-            socket.close()
+        self._is_connected = False
+        self.sockets[-1].close()
 
     def run(self, seconds: int, moved: Any = None) -> None:
         """Tick once a second; `moved(tree)` changes it before."""
         for _ in range(seconds):
+            self.page.wait_for_timeout(1000)
             if moved is not None:
                 moved(self.tree)
-            self.page.wait_for_timeout(1000)
             self.tick()
 
     def _see(self) -> None:
@@ -123,12 +151,12 @@ class Feed:
             "last_peer": "198.51.100.7:51022", "last_seen": time.time(), **more}
 
     def line(self, instance: int, tag: str, peak: float = 12e6) -> None:
-        """Two minutes of history."""
-        now, points = time.time(), []
+        """The two minutes before a page connects."""
+        points = []
         level = peak / 2
         for second in range(120):
             level = min(peak, max(peak / 20, level + self._random.uniform(-1, 1) * peak / 8))
-            points.append([now - 120 + second, level / 14, level, 7])
+            points.append([second - 120, level / 14, level, 7])
         self.history.setdefault(str(instance), {})[tag] = points
 
     def sessions(self, instance: int, tag: str, number: int, kind: str = "portal") -> dict[str, Any]:

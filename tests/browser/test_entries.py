@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Panel, log_in, running_panel
+from tests.browser.conftest import Held, Panel, log_in, running_panel
 
 ALICE = "5783a3e7-e373-51cd-8642-c83782b807c5"
 PASSWORD_OF_FAR = "kept-by-the-far-end"
@@ -114,6 +114,25 @@ def test_what_stands_wrong_in_a_form_is_said_at_its_field_and_in_sight(page: Pag
     expect(page.locator("body")).to_contain_text("Outbound far is saved")
     kept = panel.python("from dashboard.models import Outbound; print(Outbound.objects.get(instance=2, tag='far').body)")
     assert json.loads(kept)["settings"]["servers"] == [{"port": 1080, "users": [{"user": "edge", "pass": PASSWORD_OF_FAR}]}]
+
+
+def test_what_cannot_be_moved_yet_cannot_be_taken_hold_of(page: Page, panel: Panel) -> None:
+    log_in(page, panel, "olaf")
+    scripts = Held(page, "**/order*.js")
+    page.goto(f"{of_instance(panel, 3)}/change/?tab=rules")
+    page.click("text=Order, switch, filter")
+    page.click("text=Put in order")
+    expect(page.locator("#order-save")).to_be_disabled()
+    grips, buttons = page.locator("#order .x-grip"), page.locator("#order button")
+    expect(grips).to_have_count(3)
+    expect(grips.first).to_be_hidden()
+    expect(buttons.first).to_be_hidden()
+    scripts.release()
+    expect(grips.first).to_be_visible()
+    buttons.last.click()        # the last rule cannot go further down
+    expect(page.locator("#order-save")).to_be_disabled()
+    buttons.nth(1).click()
+    expect(page.locator("#order-said")).to_have_text("from-lan is number 2 now, not saved yet")
 
 
 def test_a_rule_that_is_dragged_to_another_place_stays_there(page: Page, panel: Panel) -> None:

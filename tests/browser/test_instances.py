@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Panel, log_in
+from tests.browser.conftest import Held, Panel, log_in
 from tests.support.processes import ROOT
 
 ID = "5783a3e7-e373-51cd-8642-c83782b807c5"
@@ -13,18 +13,11 @@ ID = "5783a3e7-e373-51cd-8642-c83782b807c5"
 def test_a_file_that_is_chosen_before_the_page_has_its_scripts_is_read(page: Page, panel: Panel, tmp_path: Path) -> None:
     log_in(page, panel, "olaf")
     (tmp_path / "one.json").write_text('{"inbounds": []}')
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/pages*.js", hold)
+    scripts = Held(page, "**/pages*.js")
     page.goto(f"{panel.url}/admin/dashboard/instance/import/", wait_until="commit")
     page.set_input_files("input[type=file]", tmp_path / "one.json")
     expect(page.locator("#id_text")).to_have_value("")
-    assert held, "the script is asked for"
-    for route in held:
-        route.continue_()
+    scripts.release()
     expect(page.locator("#id_text")).to_have_value('{"inbounds": []}')
 
 

@@ -15,6 +15,8 @@ function note(row) {
 }
 
 if (list && sent) {
+  list.classList.add("x-js");           // before, there is nothing to take hold of
+  for (const row of list.children) row.draggable = true;
   list.addEventListener("dragstart", (event) => {
     dragged = event.target.closest("li");
     event.dataTransfer.effectAllowed = "move";

@@ -16,8 +16,8 @@ keys(given.keys);
 const body = h("tbody");
 byId("live-nodes").replaceChildren(h("table", { class: "x-table x-folds x-process" }, h("thead", {}, h("tr", {}, COLUMNS.map((column) => h("th", {}, column)))), body));
 const spoken = byId("live-nodes-spoken");
-let words = "";
-byId("node-filter").addEventListener("input", (event) => { words = event.target.value.trim().toLowerCase(); update(); });
+const filter = byId("node-filter");
+filter.addEventListener("input", update);
 
 export function skewWords(skew) {
   if (skew === undefined) return "–";
@@ -25,6 +25,7 @@ export function skewWords(skew) {
 }
 
 function update() {
+  const words = filter.value.trim().toLowerCase();      // typed before this ran, too
   const listed = [...store.nodes.values()].filter((node) => `${node.name} ${node.address}`.toLowerCase().includes(words));
   keyed(body, listed, (node) => node.pk, make, refresh);
   byId("live-no-nodes").hidden = listed.length > 0;

@@ -26,6 +26,7 @@ const counted = new Set();
 
 keys(given.keys);
 byId("map-filter").addEventListener("input", (event) => map.filter(event.target.value));
+map.filter(byId("map-filter").value);       // typed before this ran
 
 function update() {
   problems.update();
