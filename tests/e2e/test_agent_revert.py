@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -24,9 +23,13 @@ def running(panel: Panel, node: Node) -> int:  # noqa: F811
     """Revision 1 runs, with its tunnel up; the worker's process id."""
     panel.wanted = [wanted(1, 1, GOOD)]
     node.start()
-    pid = node.await_running(1)
-    until("the tunnel is up", lambda: panel.worker(1).get("portals", {}).get("home", {}).get("carriers"), 5)
-    return pid
+    node.await_running(1)
+    return int(panel.await_worker(1, "the tunnel is up", is_home)["pid"])
+
+
+def is_home(state: dict[str, Any]) -> bool:
+    """Whether a WorkerState has the tunnel, up."""
+    return bool(state.get("portals", {}).get("home", {}).get("carriers"))
 
 
 def try_revision(panel: Panel, document: dict[str, Any], revision: int = 2, **more: Any) -> None:  # noqa: F811
@@ -37,10 +40,10 @@ def try_revision(panel: Panel, document: dict[str, Any], revision: int = 2, **mo
 
 def test_a_revision_whose_tunnels_come_back_stands(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
     try_revision(panel, {"portals": {"home": 2, "idle": 0}, "up_after_s": 1}, confirm_s=4)
-    state = until("it is on trial", lambda: panel.worker(1) if "pending" in panel.worker(1) else None, 3)
+    state = panel.await_worker(1, "it is on trial", lambda state: "pending" in state)
     assert (state["revision"], state["pending"]) == (2, 2)
     assert panel.await_event("confirmed").instance == 1
-    state = until("it is not on trial", lambda: panel.worker(1) if "pending" not in panel.worker(1) else None, 3)
+    state = panel.await_worker(1, "it is not on trial", lambda state: "pending" not in state)
     assert (state["revision"], state["pid"]) == (2, running)
     assert not [one for one in panel.said if one.type == "reverted"]
 
@@ -51,9 +54,9 @@ def test_a_tunnel_that_does_not_come_back_brings_the_revision_before(panel: Pane
     reverted = panel.await_said("reverted")
     assert (reverted.instance, reverted.revision, reverted.back_to) == (1, 2, 1)
     assert reverted.reason == "portal home did not come back within 2 s"
-    state = until("revision 1 runs", lambda: panel.worker(1) if panel.worker(1)["revision"] == 1 else None, 5)
+    state = panel.await_worker(1, "revision 1 runs", lambda state: state["revision"] == 1)
     assert (state["pid"], state["wanted"]) == (running, 2)
-    until("its tunnel is up", lambda: panel.worker(1)["portals"]["home"]["carriers"], 5)
+    panel.await_worker(1, "its tunnel is up", is_home)
     assert panel.ask(1, "sessions").answer["paused"] == [paused.model_dump()]
     assert "did not come back" in panel.await_event("reverted").text
 
@@ -82,7 +85,7 @@ def test_a_worker_that_dies_brings_the_revision_before(panel: Panel, node: Node,
     assert (reverted.revision, reverted.back_to) == (2, 1)
     assert reverted.reason == "its worker died: it ended with exit code 7: last words"
     node.await_worker_other_than(1, running)
-    assert until("its state", lambda: panel.worker(1).get("revision"), 3) == 1
+    panel.await_worker(1, "revision 1 runs", lambda state: state.get("revision") == 1)
 
 
 def test_nobody_confirms(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
@@ -101,7 +104,7 @@ def test_a_confirmation_ends_the_trial(panel: Panel, node: Node, running: int) -
 def test_without_the_panel_it_is_taken_back_as_well(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
     try_revision(panel, {**GOOD, "new": 1}, confirm_s=3, needs_confirm=True)
     panel.stop()
-    until("it is taken back", lambda: "nobody confirmed it within 3 s" in node.process.log, 10)
+    until("it is taken back", lambda: "nobody confirmed it within 3 s" in node.process.log, 30)
     assert node.worker_pids == [running]
 
 
@@ -112,20 +115,20 @@ def test_a_trial_goes_on_in_the_next_agent(panel: Panel, node: Node, running: in
     if panel_is_away:
         panel.stop()
     node.start()
-    until("it is taken back", lambda: "nobody confirmed it within 6 s" in node.process.log, 15)
+    until("it is taken back", lambda: "nobody confirmed it within 6 s" in node.process.log, 30)
     assert node.worker_pids == [running]
 
 
 def test_a_trial_begins_though_the_agent_ends_while_the_revision_is_applied(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
-    panel.want(wanted(1, 2, {**GOOD, "done_after_s": 3}, confirm_s=4, needs_confirm=True))
-    record = node.state_dir / "documents/1.json"
-    until("it is given to the worker", lambda: '"revision":2' in record.read_text(), 5)
-    assert "pending" not in panel.worker(1)
-    time.sleep(0.2)                     # the worker has it
+    document = {"portals": {**GOOD["portals"], "new": 0}, "done_after_s": 60}
+    panel.want(wanted(1, 2, document, confirm_s=4, needs_confirm=True))
+    state = panel.await_worker(1, "the worker has it", lambda state: "new" in state.get("portals", {}))
+    assert "pending" not in state
+    assert '"revision":2' in (node.state_dir / "documents/1.json").read_text()
     node.kill()
     panel.stop()
     node.start()
-    until("it is taken back", lambda: "nobody confirmed it within 4 s" in node.process.log, 15)
+    until("it is taken back", lambda: "nobody confirmed it within 4 s" in node.process.log, 30)
     assert node.worker_pids == [running]
 
 
@@ -133,11 +136,10 @@ def test_a_revision_that_the_worker_never_got_is_no_trial_that_failed(panel: Pan
     os.kill(running, signal.SIGSTOP)
     panel.want(wanted(1, 2, GOOD | {"new": 1}, confirm_s=60, needs_confirm=True))
     record = node.state_dir / "documents/1.json"
-    until("it is given to the worker", lambda: '"revision":2' in record.read_text(), 5)
+    until("it is given to the worker", lambda: '"revision":2' in record.read_text(), 20)
     node.kill()
     os.kill(running, signal.SIGKILL)
     panel.said.clear()
-    panel.tree = {}
     node.start()
     assert panel.await_said("applied", lambda one: one.revision == 2).problems == []
     assert not [one for one in panel.said if one.type == "reverted"]
@@ -147,18 +149,16 @@ def test_a_worker_that_ends_on_trial_while_the_agent_is_away(panel: Panel, node:
     try_revision(panel, {**GOOD, "new": 1}, confirm_s=60, needs_confirm=True)
     node.kill()
     os.kill(running, signal.SIGKILL)
-    panel.tree = {}
     node.start()
     assert panel.await_said("reverted").reason == "its worker ended while the agent was away"
-    node.await_running(1)
-    assert panel.worker(1)["revision"] == 1
+    assert panel.await_phase(1, "running")["revision"] == 1
 
 
 def test_the_panel_goes_back_itself(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
     try_revision(panel, {"portals": {"home": 0, "idle": 0}}, confirm_s=60)
     panel.want(wanted(1, 3, GOOD))
     panel.await_said("applied", lambda one: one.revision == 3)
-    state = until("it is seen", lambda: panel.worker(1) if panel.worker(1)["revision"] == 3 else None, 3)
+    state = panel.await_worker(1, "it is seen", lambda state: state["revision"] == 3)
     assert "pending" not in state
     assert not [one for one in panel.said if one.type == "reverted"]
 
@@ -173,8 +173,8 @@ def test_a_newer_revision_takes_the_place_of_one_on_trial(panel: Panel, node: No
 def test_the_first_revision_is_not_on_trial(panel: Panel, node: Node) -> None:  # noqa: F811
     panel.wanted = [wanted(1, 1, GOOD, confirm_s=60, needs_confirm=True)]
     node.start()
-    node.await_running(1)
-    assert "pending" not in panel.worker(1)
+    assert panel.await_said("applied").problems == []
+    assert "pending" not in panel.await_phase(1, "running")
 
 
 @pytest.mark.parametrize("is_applying", [False, True], ids=["paused before", "paused meanwhile"])
@@ -185,29 +185,28 @@ def test_what_is_published_around_a_pause_and_cannot_be_run_leaves_what_ran(
     refused = {"refuse": "the port is taken", "done_after_s": 5}
     if is_applying:
         panel.want(wanted(1, 2, refused))
-        until("it is given to the worker", lambda: '"revision":2' in (node.state_dir / "documents/1.json").read_text(), 5)
+        until("it is given to the worker", lambda: '"revision":2' in (node.state_dir / "documents/1.json").read_text(), 20)
     panel.close_code = Close.PAUSED
     panel.close(Close.PAUSED)
     until("its worker ends", lambda: not node.worker_pids, 20)
-    panel.tree = {}
     panel.wanted = [wanted(1, 2, refused | {"done_after_s": 0})]
     panel.close_code = None
     assert panel.await_said("applied", lambda one: one.revision == 2).problems[0].text == "the port is taken"
-    node.await_running(1)
-    assert (panel.worker(1)["revision"], panel.worker(1)["wanted"]) == (1, 2)
+    state = panel.await_phase(1, "running")
+    assert (state["revision"], state["wanted"]) == (1, 2)
 
 
 def test_a_pause_does_not_decide_a_trial(panel: Panel, node: Node, running: int) -> None:  # noqa: F811
     try_revision(panel, {**GOOD, "new": 1}, confirm_s=4)
     panel.close_code = Close.PAUSED
     panel.close(Close.PAUSED)
-    until("its worker ends", lambda: not node.worker_pids, 10)
+    until("its worker ends", lambda: not node.worker_pids, 20)
     node.kill()
     node.start()
-    until("it says so again", lambda: node.process.log.count("paused this node") >= 2, 10)
+    until("it says so again", lambda: node.process.log.count("paused this node") >= 2, 20)
     node.process.end()
     assert "did not stand" not in node.process.log
     panel.close_code = None
     node.start()
     assert panel.await_event("confirmed").instance == 1
-    assert panel.worker(1)["revision"] == 2
+    assert panel.await_phase(1, "running")["revision"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import json
 import socket
@@ -60,7 +61,8 @@ def _listener(port: int) -> socket.socket:
 
 
 class Panel:
-    """In a thread with a loop of its own. What agents said is in the lists; `tree` is the NodeState put together of patches."""
+    """In a thread with a loop of its own. What agents said is in the lists; `tree` is the NodeState put together of patches. It
+    is another object after each of them: what a test has taken from it stays as it was."""
 
     def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
@@ -123,8 +125,14 @@ class Panel:
         self.send(Confirm(instance=instance, revision=revision))
 
     def close(self, code: int = 1012) -> None:
-        """End the connections; what `close_code` says holds for the next ones."""
+        """End the connections, and forget the state; what `close_code` says holds for the next ones."""
         self._do(self._close(code))
+
+    def forget(self) -> None:
+        """Wait until all is read that an agent said before it was gone, and forget the state: the next one tells it anew."""
+        if self._thread.is_alive():
+            until("the agent's connection has ended", lambda: not self._connections, PATIENCE_S)
+            self._do(self._forget())
 
     def ask(self, instance: int, what: str, **arguments: Any) -> Any:
         """The Answer."""
@@ -138,9 +146,20 @@ class Panel:
         found: dict[str, Any] = self.tree.get("workers", {}).get(str(instance), {})
         return found
 
+    def await_worker(
+        self, instance: int, what: str, condition: Callable[[dict[str, Any]], object], timeout_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
+        """The first WorkerState for which `condition` holds."""
+        def found() -> dict[str, Any] | None:
+            state = self.worker(instance)
+            return state if condition(state) else None
+        state = until(f"instance {instance}: {what}", found, timeout_s)
+        assert state is not None
+        return state
+
     def await_phase(self, instance: int, phase: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
-        until(f"instance {instance} is {phase}", lambda: self.worker(instance).get("phase") == phase, timeout_s)
-        return self.worker(instance)
+        """The first WorkerState of that phase."""
+        return self.await_worker(instance, phase, lambda state: state.get("phase") == phase, timeout_s)
 
     def await_said(self, kind: str, condition: Callable[[Any], bool] = lambda one: True, timeout_s: float = PATIENCE_S) -> Any:
         """The first message of type `kind` for which `condition` holds."""
@@ -255,11 +274,11 @@ class Panel:
             message = from_agent.validate_json(await connection.recv())
             match message.type:
                 case "state":
+                    tree = {} if message.is_full else copy.deepcopy(self.tree)
+                    merge(tree, message.patch)
+                    self.tree = tree
                     self.states += 1
-                    if message.is_full:
-                        self.full_states += 1
-                        self.tree = {}
-                    merge(self.tree, message.patch)
+                    self.full_states += message.is_full
                     self.after_state()
                 case "events":
                     if (boot, message.seq) not in self.told_events:
@@ -288,6 +307,10 @@ class Panel:
     async def _close(self, code: int) -> None:
         for connection in tuple(self._connections):
             await connection.close(code)
+        await self._forget()
+
+    async def _forget(self) -> None:
+        self.tree = {}
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.agents_panel import TOKEN, Panel
-from tests.support.processes import Process, Processes, until
+from tests.support.processes import Process, Processes
 
 AGENT = (sys.executable, "-m", "proxycore", "agent")
 LIGHT_WORKER = f"{sys.executable} -m tests.support.light_worker"
@@ -32,6 +33,9 @@ class Node:
         return self._process
 
     def start(self, *more: str, panel: str | None = None, **environ: str) -> Node:
+        """Begin; what the panel knows is of this agent from now on."""
+        if self._process is not None:
+            self.panel.forget()
         self.token_file.write_text(TOKEN + "\n")
         command = [*AGENT, "--state-dir", str(self.state_dir), "--panel", panel or self.panel.url, "--log-level", "debug"]
         if self.workers:
@@ -50,21 +54,22 @@ class Node:
 
     def await_worker_other_than(self, instance: int, pid: int) -> int:
         """Process id of the running worker that took its place."""
-        def found() -> int:
-            state = self.panel.worker(instance)
-            return state["pid"] if state.get("phase") == "running" and state.get("pid") != pid else 0
-        return until(f"another worker than {pid}", found, 20)
+        state = self.panel.await_worker(instance, f"another worker than {pid}", lambda state: (
+            state.get("phase") == "running" and state.get("pid") != pid))
+        return int(state["pid"])
 
     def kill(self) -> None:
         """SIGKILL of the agent; its workers go on."""
         self.process.kill()
+        self.panel.forget()
 
     def end(self) -> None:
         """Nothing that it started is left, whatever a test did."""
         if self._process is not None:
             self._process.end()
         for pid in workers_of(self.state_dir):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):      # it may end by itself
+                os.kill(pid, signal.SIGKILL)
 
 
 def command_line(pid: int) -> str:
