@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -56,7 +57,8 @@ class Chaos:
 
     def kill_worker(self) -> None:
         if pids := self.node.worker_pids:
-            os.kill(self.chance.choice(pids), signal.SIGKILL)
+            with suppress(ProcessLookupError):      # it ended by itself just now
+                os.kill(self.chance.choice(pids), signal.SIGKILL)
         self.pause(1)
 
     def publish(self) -> None:
@@ -85,7 +87,6 @@ def test_all_is_right_again(panel: Panel, node: Node, seed: int) -> None:  # noq
     steps = [chaos.kill_agent, chaos.kill_agent, chaos.replace_agent, chaos.kill_worker, chaos.publish, chaos.cut_the_link]
     for _ in range(STEPS):
         chaos.chance.choice(steps)()
-    panel.tree = {}
     panel.close(1012)
     until("all is right", chaos.is_right, RIGHT_AGAIN_S)
     until("the newest revisions run", lambda: all(
@@ -95,11 +96,17 @@ def test_all_is_right_again(panel: Panel, node: Node, seed: int) -> None:  # noq
     for number in INSTANCES:
         if panel.worker(number)["pid"] == first[number]:        # never killed: all that it moved is reported, once
             until("a report", lambda number=number: lags(panel, number) <= LATE_S * RATE, 2 * BUCKET_S)
-            assert lags(panel, number) >= 0
+            reported = panel.moved(number, "outbound", "out")[0]
+            states = panel.states           # the state goes by a beat of its own: what is in a report may be told in the next one
+            until("newer states", lambda states=states: panel.states >= states + 2, 10)
+            assert counted(panel, number) >= reported
     assert "level=error" not in node.process.log
 
 
 def lags(panel: Panel, number: int) -> int:  # noqa: F811
     """Bytes that a worker has counted and the panel was not told of."""
-    reported = panel.moved(number, "outbound", "out")[0]
-    return int(panel.worker(number)["outbounds"]["out"]["up"]) - reported
+    return counted(panel, number) - panel.moved(number, "outbound", "out")[0]
+
+
+def counted(panel: Panel, number: int) -> int:  # noqa: F811
+    return int(panel.worker(number)["outbounds"]["out"]["up"])
