@@ -120,7 +120,6 @@ def says(*texts: str, then: int | None = None) -> Script:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SILENCE_S", 0.5)
     monkeypatch.setattr(module, "AGAIN_S", dict.fromkeys(module.AGAIN_S, 0.1))
 
 
@@ -142,9 +141,11 @@ async def test_hello_comes_first_and_state_only_after_the_welcome() -> None:
         assert linked.received[1]["is_full"]
 
 
-async def test_a_panel_that_says_nothing_is_left(welcomed: Linked) -> None:
-    await welcomed.until(lambda one: len(one.connected_at) >= 2)
-    assert 0.5 <= welcomed.connected_at[1] - welcomed.connected_at[0] < 3
+async def test_a_panel_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE_S", 0.5)
+    async with Linked(says(WELCOME)) as linked:
+        await linked.until(lambda one: len(one.connected_at) >= 2)
+        assert 0.5 <= linked.connected_at[1] - linked.connected_at[0] < 3
 
 
 async def test_what_is_passed_on_and_what_a_newer_panel_may_say() -> None:
@@ -214,7 +215,8 @@ async def test_events_go_at_once(welcomed: Linked) -> None:
     from proxycore.messages.events import Event, Kind
 
     await welcomed.until(lambda one: len(one.received) >= 2)
-    begun = time.monotonic()
+    begun = time.process_time()             # both ends are in this process, and other programs may be busy
     welcomed.outbox.happened(Event(kind=Kind.APPLIED, at=1.0))
-    await welcomed.until(lambda one: one.received[-1]["type"] == "events")
-    assert time.monotonic() - begun < 0.3
+    while welcomed.received[-1]["type"] != "events":
+        await asyncio.sleep(0)
+        assert time.process_time() - begun < 0.3

@@ -11,13 +11,13 @@ import shlex
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxycore.agent import supervisor as module
-from proxycore.agent import worker_connection
 from proxycore.agent.backoff import Backoff
 from proxycore.agent.supervisor import Supervisor, Target
 from proxycore.errors import LinkDown
@@ -80,6 +80,11 @@ class Place:
         self.run.mkdir(mode=0o700)
         self.supervisors: list[Supervisor] = []
 
+    def gated(self, name: str) -> tuple[str, Path]:
+        """The command of a worker that begins once there is a file; that file."""
+        gate = self.folder / name
+        return f"sh -c 'until [ -e {gate} ]; do sleep 0.05; done; exec {LIGHT_WORKER} \"$@\"' sh", gate
+
     def supervisor(self, command: str = LIGHT_WORKER) -> tuple[Supervisor, Watched]:
         watched = Watched()
         one = Supervisor(1, self.run, watched, command=shlex.split(command), backoff=Backoff(0.05, 0.1))
@@ -91,19 +96,19 @@ class Place:
 async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.3)
-    monkeypatch.setattr(module, "ALIVE_S", 0.5)
     monkeypatch.setattr(module, "STOP_S", 1.0)
-    monkeypatch.setattr(worker_connection, "HELLO_S", 1.0)
     with tempfile.TemporaryDirectory(prefix="xrev-") as folder:
         place = Place(Path(folder))
         yield place
         for one in place.supervisors:
             await one.stop(0)
         for pid in workers_of(place.folder):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-async def test_a_worker_that_answers_nothing_any_more_is_replaced(place: Place) -> None:
+async def test_a_worker_that_answers_nothing_any_more_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ALIVE_S", 0.5)
     supervisor, watched = place.supervisor()
     assert (await supervisor.apply(target({}))).problems == []
     os.kill(supervisor.pid, signal.SIGSTOP)
@@ -116,7 +121,9 @@ async def test_a_worker_that_answers_nothing_any_more_is_replaced(place: Place) 
 async def test_a_worker_that_is_well_is_let_alone(place: Place) -> None:
     supervisor, watched = place.supervisor()
     await supervisor.apply(target({}))
-    await asyncio.sleep(1.5)
+    connection = supervisor._connection
+    assert connection is not None
+    await until(lambda: connection._last_id >= 5)       # it is asked again once it has answered
     assert watched.died == []
     assert supervisor.is_running
 
@@ -176,8 +183,9 @@ async def test_what_it_prints_is_read_at_a_bounded_rate_and_never_blocks_it(plac
 
 
 async def test_the_next_agent_reads_on_what_it_prints(place: Place) -> None:
-    first, _ = place.supervisor()
+    first, first_watched = place.supervisor()
     await first.apply(target({"print": 1}))
+    await until(lambda: first_watched.printed == ["line 0"])        # else it is the next one that reads it
     await first.leave()
     second, watched = place.supervisor()
     hello = await second.find()
@@ -204,15 +212,21 @@ async def test_a_worker_that_does_not_stop_is_killed(place: Place) -> None:
 
 async def test_a_worker_that_was_left_behind_unseen_is_ended(place: Place) -> None:
     """An agent was killed between the start of a process and its first word: the next one finds no socket, and starts another."""
-    first, _ = place.supervisor(f"sh -c 'sleep 1; exec {LIGHT_WORKER} \"$@\"' sh")
+    command, gate = place.gated("first")
+    first, _ = place.supervisor(command)
     first.begin(target({"first": 1}))
     await until(lambda: first.pid)
     unseen = first.pid
     await first.leave()
-    second, watched = place.supervisor(f"sh -c 'sleep 2; exec {LIGHT_WORKER} \"$@\"' sh")
+    command, second_gate = place.gated("second")
+    second, watched = place.supervisor(command)
     assert await second.find() is None
     document = target({"second": 1})
     second.begin(document)
+    await until(lambda: second.pid)
+    gate.touch()                                        # it is the first that comes to listen
+    await until(lambda: watched.died)
+    second_gate.touch()
     await until(lambda: second.is_running and second.running_sha256 == document.sha256)
     assert workers_of(place.folder) == [second.pid]
     assert second.pid != unseen
@@ -225,7 +239,7 @@ async def test_what_a_wrapped_worker_started_ends_with_it(place: Place) -> None:
     assert len(workers_of(place.folder)) == 2
     os.kill(supervisor.pid, signal.SIGSTOP)
     await supervisor.stop(0)
-    assert workers_of(place.folder) == []
+    await until(lambda: workers_of(place.folder) == [])     # killed with the wrapper, but nobody waits for it
     assert watched.died == []
 
 
