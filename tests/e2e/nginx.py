@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from tests.support.processes import Processes, until
 
@@ -19,6 +20,12 @@ http {{
 SERVER = 'server {{ listen {listen}; {more} location / {{ return 200 "{says} $proxy_protocol_addr $request_uri"; }} }}'
 
 
+def accepts_at(path: str) -> bool:
+    """Whether somebody listens on the Unix socket (it is there a moment before)."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(path) == 0
+
+
 def nginx(processes: Processes, program: str, servers: Sequence[tuple[str, str]], more: str = "") -> None:
     """Listens on each first part, and answers with the second, the client's address of the PROXY header, and the path.
     `more` is said in each server."""
@@ -30,6 +37,6 @@ def nginx(processes: Processes, program: str, servers: Sequence[tuple[str, str]]
     for listen, _ in servers:
         where = listen.split()[0]
         if where.startswith("unix:"):
-            until("nginx listens", Path(where.removeprefix("unix:")).exists, 10)
+            until("nginx listens", partial(accepts_at, where.removeprefix("unix:")), 15)
         else:
             process.await_port(int(where.rpartition(":")[2]))

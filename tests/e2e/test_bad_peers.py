@@ -106,7 +106,7 @@ def test_a_header_is_taken_once(tunnel: Tunnel) -> None:
     with ExitStack() as stack:
         strangers = Strangers(tunnel.carrier_port, stack)
         first = strangers.connect(wire)
-        until("it is taken for a bridge", lambda: tunnel.portal.log.count("bridge connected") == 2, 5)
+        until("it is taken for a bridge", lambda: tunnel.portal.log.count("bridge connected") == 2, 20)
         assert first.recv(1)        # the portal opens the control session
         first.close()
         second = strangers.connect(wire)
@@ -124,6 +124,6 @@ def test_garbage_behind_a_true_header_ends_that_carrier_only(tunnel: Tunnel) -> 
         strangers = Strangers(tunnel.carrier_port, stack)
         strangers.connect(wire + bytes(body))                           # well sealed, but no mux frame
         strangers.connect(request()[1] + os.urandom(1 << 17))           # not sealed
-        until("both carriers are gone", lambda: tunnel.portal.log.count("gone after") == 2, 5)
+        until("both carriers are gone", lambda: tunnel.portal.log.count("gone after") == 2, 20)
         assert is_served(tunnel.port, 5)
     assert "Traceback" not in tunnel.portal.log

@@ -197,7 +197,7 @@ def test_the_access_log_has_what_name_servers_answer_if_asked_for(
         path = processes.folder / "access.log"
         return [line for line in path.read_text().splitlines() if "target.org ->" in line] if path.exists() else []
 
-    until("both lines are written", lambda: any("HIT" in line for line in lines()), 5)
+    until("both lines are written", lambda: any("HIT" in line for line in lines()), 20)
     asked, kept, *_ = lines()
     assert f" {LOCALHOST} got answer: target.org -> [{LOCALHOST}] " in asked
     assert asked.endswith("ms")

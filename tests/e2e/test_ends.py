@@ -15,7 +15,7 @@ from tests.support import documents
 from tests.support.documents import Json
 from tests.support.processes import LOCALHOST, free_port
 from tests.support.running import pass_time, running
-from tests.support.sockets import turns
+from tests.support.sockets import turns, until
 from tests.support.target import Target, digest, pattern
 
 FREE: Json = {"tag": "direct", "protocol": "freedom"}
@@ -82,8 +82,10 @@ async def test_the_clients_end_reaches_the_server_whose_answer_arrives(protocol:
     port = free_port()
     data = pattern(100_000)
     async with running(document(protocol, TRANSPORTS[transport], port, target)) as instance, client(port) as (reader, writer):
+        taken = target.taken_bytes
         writer.write(b"DIGEST\n" + data)
         writer.write_eof()
+        await until(lambda: target.taken_bytes >= taken + len(data))
         await turns()
         if "ws" in transport:
             await pass_time(instance, 2 * END_LINGER_S + 2)     # after which WebSocket tells the client's end

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.nginx import nginx
 from tests.support import documents
 from tests.support.certificates import pair
-from tests.support.processes import LOCALHOST, XREV, Processes, free_port
+from tests.support.processes import LOCALHOST, XREV, Processes, free_port, until
 from tests.support.target import Target, ask, download_is_whole, is_served, udp_echo
 
 Json = documents.Json
@@ -73,7 +73,7 @@ def test_pieces_arrive_with_time_between_them(processes: Processes) -> None:
 
     with socket.create_server((LOCALHOST, 0)) as server:
         run(processes, documents.door("web", port, server.getsockname()[1]), {
-            "fragment": {"packets": "1-1", "length": 4, "interval": 50}})
+            "fragment": {"packets": "1-1", "length": 4, "interval": 200}})
         thread = threading.Thread(target=record, args=(server,), daemon=True)
         # await_port has connected too: that connection comes first, and ends without a byte
         sock, _ = server.accept()
@@ -81,7 +81,7 @@ def test_pieces_arrive_with_time_between_them(processes: Processes) -> None:
         thread.start()
         with socket.create_connection((LOCALHOST, port), 5) as client:
             client.sendall(b"abcdefghij")
-            time.sleep(0.5)
+            until("all of the first is there", lambda: sum(len(data) for _, data in arrivals) == 10, 10)
             client.sendall(b"klmnopqrst")
             client.shutdown(socket.SHUT_WR)
             thread.join(10)

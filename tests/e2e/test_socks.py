@@ -139,11 +139,11 @@ def test_data_sent_along_with_the_request_arrives(processes: Processes, target: 
 
 def test_a_stranger_without_an_association_is_not_relayed(processes: Processes, target: Target) -> None:
     port = serve(processes, "xrev", inbound(free_port(), udp=True))
-    before = target.datagrams
+    before = len(target.datagrams)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(bytes((0, 0, 0, 1, 127, 0, 0, 1)) + target.udp_port.to_bytes(2, "big") + b"x", (LOCALHOST, port))
         assert udp_echo(port, target.udp_port, b"asked for") == b"asked for"
-    assert target.datagrams == before + 1
+    assert set(target.datagrams[before:]) == {b"asked for"}         # it may have been asked for twice
 
 
 @pytest.mark.parametrize(("client", "server"), [("xrev", "xrev"), ("xrev", "v2ray"), ("v2ray", "xrev")])

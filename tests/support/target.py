@@ -75,6 +75,7 @@ class _Conversation(asyncio.Protocol):
         elif self._mode in (b"PUT", b"DIGEST"):
             self._hash.update(data)
             self._count += len(data)
+            self._target.taken_bytes += len(data)
             if self._mode == b"PUT" and self._count >= self._left:
                 self._transport.write(self._hash.hexdigest().encode())
                 self._transport.close()
@@ -110,7 +111,7 @@ class _UdpEcho(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport = transport
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        self._target.datagrams += 1
+        self._target.datagrams.append(data)
         self._transport.sendto(data, address)
 
 
@@ -119,7 +120,8 @@ class Target:
 
     def __init__(self) -> None:
         self.connections = 0
-        self.datagrams = 0
+        self.datagrams: list[bytes] = []
+        self.taken_bytes = 0            # of PUT and DIGEST
         self.given_bytes = 0
         self.open_transports: set[asyncio.Transport] = set()
         self.port = self.greeting_port = self.udp_port = 0
