@@ -23,6 +23,15 @@ class Ends:
     bridge: Agent
     port: int
 
+    def await_same_up(self) -> int:
+        """Until both have told that as much went up: they do so once a second, each at its own time."""
+        def told() -> int:
+            for agent in (self.portal, self.bridge):
+                agent.listen(0.05)
+            up = self.portal.state["portals"]["home"]["up"]
+            return int(up) if up == self.bridge.state["bridges"]["r-in"]["up"] else 0
+        return until("both have told all of it", told, 20)
+
 
 @pytest.fixture
 def ends(workers: Workers, target: Target) -> Ends:
@@ -55,7 +64,7 @@ def test_a_tunnel_that_a_client_brings_is_a_portal_and_a_bridge_too(ends: Ends) 
         (carrier,) = portal["carriers"].values()
         assert (carrier["user"], carrier["health"], carrier["sessions"]) == ("home@example.org", "active", 1)
         assert bridge["via"] == "far"
-        assert portal["up"] == bridge["up"]
+        assert ends.await_same_up() >= len(b"ECHO\nhello")
     ends.portal.await_event("tunnel_up", tag="home")
     ends.bridge.await_event("tunnel_up", tag="r-in")
 
@@ -83,7 +92,7 @@ def test_a_bridge_lists_closes_and_blocks_by_the_client_that_it_was_told_of(ends
     ends.bridge.await_("the carrier is not of that source", lambda: (
         ends.bridge.state.get("blocked") and ends.bridge.state["bridges"]["r-in"]["carriers"]))
     ends.bridge.ask("unblock", source=LOCALHOST)
-    until("the client is let in again", lambda: is_served(ends.port), 10)
+    until("the client is let in again", lambda: is_served(ends.port), 20)
 
 
 def test_a_carrier_says_which_core_is_at_its_other_end(workers: Workers, target: Target) -> None:
@@ -92,8 +101,14 @@ def test_a_carrier_says_which_core_is_at_its_other_end(workers: Workers, target:
     workers.processes.run_document("portal", program("v2ray"), document).await_port(carrier_port)
     bridge = workers.run("bridge", documents.bridge(carrier_port))
     until("the target answers through the tunnel", lambda: is_served(port), 20)
-    bridge.await_("the carrier shows", lambda: bridge.state.get("bridges", {}).get("bridge", {}).get("carriers"))
-    (carrier,) = bridge.state["bridges"]["bridge"]["carriers"].values()
+
+    def known() -> documents.Json | None:
+        """The carrier, once it is known who made it."""
+        carriers = bridge.state.get("bridges", {}).get("bridge", {}).get("carriers", {})
+        return next((one for one in carriers.values() if "dialect" in one), None)
+
+    carrier = bridge.await_("the carrier shows", known)
+    assert carrier is not None
     assert carrier["dialect"] == "reverse.internal.v2ray.com"
     assert carrier["core"] == "V2Ray up to 4.34"
     assert carrier["extension"] == 0
@@ -114,10 +129,10 @@ def test_an_agent_that_does_not_read_gets_the_newest_state_and_holds_nobody_up(w
         while time.monotonic() - began < 4:             # states that nobody reads would be four
             sock.sendall(b"x" * 1000)
             assert read_exactly(sock, 1000) == b"x" * 1000
-        states = len(agent.states)
-        agent.await_("every question is answered", lambda: len(agent.done) >= 20_000)
+        states, began = len(agent.states), time.monotonic()
+        agent.await_("every question is answered", lambda: len(agent.done) >= 20_000, 60)
         agent.await_("and the state is that of now", lambda: agent.state["inbounds"]["web"]["up"] > 100_000)
-        assert len(agent.states) - states <= 4
+        assert len(agent.states) - states <= 2 + time.monotonic() - began       # while it reads, one more a second
     assert process.rss_bytes - before < 64 << 20
 
 
@@ -143,5 +158,5 @@ def test_connections_that_inbounds_of_before_accepted_still_count(workers: Worke
 def test_a_folder_that_others_reach_into_is_refused(workers: Workers) -> None:
     os.chmod(workers.path("one").parent, 0o750)
     process = workers.start("one")
-    assert process.wait(10) == 1
+    assert process.wait(20) == 1
     assert "owner's alone" in process.log
