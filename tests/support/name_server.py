@@ -52,12 +52,12 @@ class NameServer:
 
     def __enter__(self) -> NameServer:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(20)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(5)
+        self._thread.join(20)
         assert not self._thread.is_alive(), "the name server did not stop"
 
     def answer(self, way: str, data: bytes) -> list[bytes]:
@@ -123,9 +123,11 @@ class NameServer:
         datagrams.close()
         for server in servers:
             server.close()
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-        await asyncio.sleep(0.01)           # the conversations see it
+        await asyncio.sleep(0.01)           # what was accepted just now begins
+        while self._writers:                # each conversation sees its end some turns of the loop later
+            for writer in tuple(self._writers):
+                writer.transport.abort()
+            await asyncio.sleep(0.01)
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._conversation(writer):
@@ -146,6 +148,7 @@ class NameServer:
                 yield
         finally:
             writer.close()
+            self._writers.discard(writer)
 
     async def _serve_https(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._conversation(writer):
