@@ -12,6 +12,7 @@ import logging
 import socket
 import termios
 from collections.abc import Hashable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from proxycore.destination import HostPort
@@ -29,6 +30,16 @@ FIRST_READ_BYTES, READ_BYTES = 32 * 1024, 256 * 1024
 
 Many bytes make few, large operations; but where the way on is full, what was read last is what waits, per connection.
 """
+
+SLOW_S = 0.01
+"""A read that took longer to hand on is followed by smaller ones: thousands of frames without payload fit into a large one, and
+all others wait meanwhile."""
+
+QUICK_BYTES = 8 * 1024
+"""A read of no more, that was not full, is not timed."""
+
+LEAST_READ_BYTES = 1024
+"""No read is made smaller than this."""
 
 MAX_GATHER = 64
 """Backlog pieces sent by one call."""
@@ -282,14 +293,21 @@ class SocketStream(Stream):
             self._on_eof()
             return
         self.received += n
-        if n == self._read_bytes and n < READ_BYTES:
-            self._read_bytes = n * 2
+        begun = 0.0
+        if n == self._read_bytes:
+            begun = monotonic()
+            if n < READ_BYTES:
+                self._read_bytes = min(n * 2, READ_BYTES)
+        elif n > QUICK_BYTES:
+            begun = monotonic()
         try:
             self.peer.write(_view[:n])
         except Exception:   # noqa: BLE001 - a bug of ours must not leave a stuck pair
             _log.exception("while handing on %d bytes", n)
             self.fail(None)
             return
+        if begun and (took := monotonic() - begun) > SLOW_S:
+            self._read_bytes = max(LEAST_READ_BYTES, int(n * SLOW_S / took))
         if events & FINISHED and n < self._read_bytes and self._interest & READABLE and not self._paused:
             self._on_readable(0)        # the end: so it leaves together with the last bytes
 

@@ -10,12 +10,14 @@ import struct
 import pytest
 
 from proxycore.errors import LinkDown
+from proxycore.net import socket_stream
 from proxycore.net.limits import CONNECTION_IDLE_S, HALF_CLOSED_IDLE_S
 from proxycore.net.socket_stream import (
     FIRST_READ_BYTES,
     LINGER_ABOVE_BYTES,
     LINGER_S,
     READ_BYTES,
+    SLOW_S,
     SocketStream,
 )
 from tests.support.sockets import World, turns, until
@@ -43,6 +45,28 @@ async def test_reads_grow_while_they_come_back_full_and_are_handed_on_in_order(w
     await until(lambda: len(neighbour.data) == BIG_BYTES)
     assert neighbour.data == data
     assert FIRST_READ_BYTES <= max(map(len, neighbour.writes)) <= READ_BYTES
+
+
+async def test_where_reads_take_long_to_hand_on_they_become_small_and_grow_again_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, neighbour, far = world.stream()
+    now_s, s_per_byte = 1000.0, 4e-6           # frames of a few bytes, each with its price
+
+    def take_long() -> None:
+        nonlocal now_s
+        now_s += len(neighbour.writes[-1]) * s_per_byte
+
+    neighbour.on_write = take_long
+    monkeypatch.setattr(socket_stream, "monotonic", lambda: now_s)
+    await asyncio.wait_for(world.loop.sock_sendall(far, bytes(BIG_BYTES)), 5)
+    await until(lambda: len(neighbour.data) == BIG_BYTES)
+    sizes = [len(one) for one in neighbour.writes]
+    assert max(sizes[1:]) * s_per_byte <= 2 * SLOW_S
+    s_per_byte = 0.0
+    await asyncio.wait_for(world.loop.sock_sendall(far, bytes(BIG_BYTES)), 5)
+    await until(lambda: len(neighbour.data) == 2 * BIG_BYTES)
+    assert max(len(one) for one in neighbour.writes[len(sizes):]) > FIRST_READ_BYTES
 
 
 # the end of one direction
