@@ -12,6 +12,9 @@ from proxycore.transport.http_head_codec import HeadReader, encode_head, parse_h
 MEDIA_TYPE = "application/dns-message"
 MAX_CHUNK_LINE_BYTES = 256
 MAX_TRAILER_LINES = 32
+MAX_INTERIM_ANSWERS = 8
+"""Heads with a status of 1xx before the answer's own."""
+
 _OK = "200"
 
 
@@ -26,7 +29,7 @@ def encode_post(host: str, path: str, message: bytes) -> bytes:
 class HttpsReader:
     """Reads answers, one at a time. `may_go_on`: whether the connection can take another question after this answer."""
 
-    __slots__ = ("_body", "_buffer", "_head", "_left", "_status", "_trailer_lines", "may_go_on")
+    __slots__ = ("_body", "_buffer", "_head", "_interim_answers", "_left", "_status", "_trailer_lines", "may_go_on")
 
     def __init__(self) -> None:
         self._head: HeadReader | None = HeadReader()
@@ -35,6 +38,7 @@ class HttpsReader:
         self._body = bytearray()
         self._left = 0                  # bytes of the body or of the chunk to come; -1: up to the end; -2: chunks
         self._trailer_lines = -1        # -1: the trailer has not begun
+        self._interim_answers = 0
         self.may_go_on = True
 
     def feed(self, data: bytes | bytearray | memoryview) -> bytes | None:
@@ -66,6 +70,9 @@ class HttpsReader:
         head = parse_head(data)
         self._status = head.first[1]
         if self._status.startswith("1"):
+            self._interim_answers += 1
+            if self._interim_answers > MAX_INTERIM_ANSWERS:
+                raise LimitError("answers before the answer", got=self._interim_answers, limit=MAX_INTERIM_ANSWERS)
             self._head = HeadReader()
             return
         if head.has_word("connection", "close") or head.first[0] == "HTTP/1.0":
@@ -137,6 +144,7 @@ class HttpsReader:
         self._body.clear()
         self._left = 0
         self._trailer_lines = -1
+        self._interim_answers = 0
         if self._buffer:
             self.may_go_on = False      # nothing was asked that this could answer
         if status != _OK:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from proxycore.errors import PeerError
+from proxycore.errors import LimitError, PeerError
 from proxycore.protocols.http.codec import UNAVAILABLE, PlainRequest, response_body, write_response
 from proxycore.protocols.http.codec_body import Body, EndlessBody
 from proxycore.protocols.http.codec_head import HeadReader, parse_response
 from proxycore.stream import NULL_STREAM, Buffer, Stream
+
+MAX_INTERIM_ANSWERS = 32
+"""Heads with a status of 1xx before the answer's own."""
 
 
 class OnExchanged(Protocol):
@@ -19,7 +22,7 @@ class OnExchanged(Protocol):
 class Exchange(Stream):
     """What the server writes to it is the answer, which goes to `client` with its head rewritten."""
 
-    __slots__ = ("_body", "_client", "_is_over", "_keeps", "_on_exchanged", "_reader", "_request")
+    __slots__ = ("_body", "_client", "_interim_answers", "_is_over", "_keeps", "_on_exchanged", "_reader", "_request")
 
     def __init__(self, client: Stream, request: PlainRequest, on_exchanged: OnExchanged, *, keeps: bool) -> None:
         self.peer: Stream = NULL_STREAM
@@ -29,6 +32,7 @@ class Exchange(Stream):
         self._keeps = keeps
         self._reader = HeadReader()
         self._body: Body | None = None      # of the answer; None: its head is not there yet
+        self._interim_answers = 0
         self._is_over = False
 
     @property
@@ -84,6 +88,9 @@ class Exchange(Stream):
             if response.status == 101:
                 raise PeerError("it changes protocol unasked")
             if response.status < 200:           # an answer before the answer
+                self._interim_answers += 1
+                if self._interim_answers > MAX_INTERIM_ANSWERS:
+                    raise LimitError("answers before the answer", got=self._interim_answers, limit=MAX_INTERIM_ANSWERS)
                 self._client.write(write_response(response, keeps=True))
                 continue
             body = response_body(response, is_head=self._request.is_head)

@@ -78,7 +78,8 @@ def test_what_is_no_answer_is_refused(answer: bytes) -> None:
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n",
     b"HTTP/1.1 200 OK\r\n" + b"x" * 9000,
     CHUNKED.replace(b"Trailer: x\r\n", b"Trailer: x\r\n" * 40),
-], ids=["length", "endless", "chunk", "head", "trailer"])
+    b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+], ids=["length", "endless", "chunk", "head", "trailer", "interim answers"])
 def test_an_answer_is_bounded(answer: bytes) -> None:
     with pytest.raises(LimitError):
         HttpsReader().feed(answer)

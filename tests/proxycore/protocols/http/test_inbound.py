@@ -8,6 +8,7 @@ from proxycore.destination import Destination
 from proxycore.errors import DialError
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.base import InboundContext
+from proxycore.protocols.http.exchange import MAX_INTERIM_ANSWERS
 from proxycore.protocols.http.inbound import MAX_KEPT_BYTES, HttpInbound
 from proxycore.protocols.http.settings import HttpInboundSettings
 from tests.support.streams import RecordingDispatcher, RecordingStream
@@ -129,6 +130,16 @@ def test_an_answer_whose_end_is_known_keeps_the_connection(head: bytes, body: by
     assert answer.endswith(b"\r\n\r\n" + body)
     assert server.far.closed
     assert not stream.closed
+
+
+def test_a_server_that_only_says_that_it_will_answer_is_left() -> None:
+    server = Server()
+    stream = server.accept(GET)
+    server.far.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000)
+    assert stream.data.count(b"100 Continue") == MAX_INTERIM_ANSWERS
+    assert b"503 Service Unavailable" in stream.data
+    assert stream.closed
+    assert server.far.closed
 
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
