@@ -15,6 +15,9 @@ PLAINTEXT_BYTES = 256 * 1024
 """What is handed on at once; as much as one read of a socket gives."""
 
 MAX_RECORD_BYTES = 16 * 1024
+MAX_UNREAD_ANSWER_BYTES = 16 * 1024
+"""What TLS itself may have to say (a client may ask for new keys as often as it likes) while the stream below is full."""
+
 MAX_SPARE_BUFFERS = 4
 """Buffers kept for use again. More than one is in use only where TLS runs within TLS."""
 
@@ -200,8 +203,12 @@ class TlsFace(UpperFace):
                     self._flush()       # the alert
                     self.fail(tls_error(error))
                     return
-                if self._outgoing.pending and not self.is_over:
-                    self._flush()       # an answer to a key update
+                if self._outgoing.pending and not self.is_over:     # an answer to a key update
+                    if not self._is_lower_full:
+                        self._flush()
+                    elif self._outgoing.pending > MAX_UNREAD_ANSWER_BYTES:
+                        self.fail(PeerError("TLS: it asks for new keys and does not read"))
+                        return
                 if filled:
                     self.peer.write(view[:filled])
                 if ended:

@@ -50,7 +50,7 @@ class WebSocketFace(UpperFace):
     the client's end by one. For a client it is the end of everything: a server that is not ours may send nothing after it.
     """
 
-    __slots__ = ("_decoder", "_has_said_farewell", "_is_client", "_period_s", "_reader", "_was_quiet")
+    __slots__ = ("_decoder", "_has_said_farewell", "_is_client", "_period_s", "_ping", "_reader", "_was_quiet")
 
     handshake = "WebSocket handshake"
 
@@ -58,6 +58,7 @@ class WebSocketFace(UpperFace):
         self._is_client = is_client
         self._has_said_farewell = False
         self._was_quiet = False         # since the last look
+        self._ping: bytes | None = None     # the last that came and is not answered yet
         self._period_s = period_s
         self._reader = HeadReader()
         self._decoder = FrameDecoder(is_masked=not is_client)
@@ -120,6 +121,8 @@ class WebSocketFace(UpperFace):
         except PeerError as error:
             self.fail(error)
             return
+        if self._ping is not None:
+            self._answer_ping(self._ping)
         if len(plain):
             self._was_quiet = False
             self.peer.write(plain)
@@ -127,8 +130,14 @@ class WebSocketFace(UpperFace):
             self._on_farewell()
 
     def _on_control(self, control: Control) -> None:
-        if control.opcode == PING and not self._is_lower_full and not self.is_over and not self._has_said_farewell:
-            self._lower.write(self._frame(PONG, control.payload))
+        if control.opcode == PING:
+            self._ping = control.payload
+
+    def _answer_ping(self, payload: bytes) -> None:
+        """Once for all that came in one read, as RFC 6455 allows: thousands fit into it."""
+        self._ping = None
+        if not self._is_lower_full and not self.is_over and not self._has_said_farewell:
+            self._lower.write(self._frame(PONG, payload))
 
     def _on_farewell(self) -> None:
         if self._is_client or self._sent_end:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import select
+import socket
 import ssl
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +21,10 @@ from proxycore.net.wheel import Wheel
 from proxycore.transport.tls import TlsClient, TlsServer
 from proxycore.transport.tls_peer_check import PeerCheck
 from proxycore.transport.tls_settings import TlsSettings
-from proxycore.transport.tls_stream import TlsFace
-from tests.proxycore.transport.joined import Joined
+from proxycore.transport.tls_stream import MAX_UNREAD_ANSWER_BYTES, TlsFace
+from tests.proxycore.transport.joined import LOCAL, SOURCE, Joined, Served
 from tests.support.certificates import Authority, Pair, authority, pair
+from tests.support.streams import RecordingStream
 
 NAME = "www.example.org"
 
@@ -219,3 +224,33 @@ def test_a_name_that_cannot_be_one_is_told_at_its_place() -> None:
     with pytest.raises(ConfigError) as caught:
         client(serverName="a..b")
     assert caught.value.path == "tls.serverName"
+
+
+def test_a_client_that_asks_for_new_keys_and_does_not_read_is_left(require: Callable[[str], str]) -> None:
+    openssl = require("openssl")
+    served, lower = Served(), RecordingStream()
+    server().accept(lower, SOURCE, LOCAL, served.take)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        asking = subprocess.Popen(
+            [openssl, "s_client", "-connect", address, "-tls1_3"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with asking, listening.accept()[0] as sock:
+            try:
+                while served.upper is None:
+                    lower.peer.write(sock.recv(1 << 16))
+                    sock.sendall(lower.take())
+                lower.peer.pause()                  # from here on it does not read
+                assert asking.stdin is not None
+                for _ in range(MAX_UNREAD_ANSWER_BYTES):
+                    if lower.ended:
+                        break
+                    asking.stdin.write(b"K\n")      # s_client's command for that
+                    asking.stdin.flush()
+                    assert select.select([sock], [], [], 5)[0]
+                    lower.peer.write(sock.recv(1 << 16))
+            finally:
+                asking.kill()
+    assert lower.aborted
+    assert served.far.aborted
+    assert len(lower.data) <= 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxycore.net.wheel import Wheel
 from proxycore.transport.http_settings import WebSocketSettings
 from proxycore.transport.websocket import END_LINGER_S, WebSocketClient, WebSocketServer
-from proxycore.transport.websocket_codec import CLOSE, NORMAL_CLOSURE, encode_frame
+from proxycore.transport.websocket_codec import CLOSE, NORMAL_CLOSURE, PING, PONG, encode_frame
 from tests.proxycore.transport.joined import Joined, accepted, wheel_of
 
 ASK = (b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -88,3 +88,18 @@ def test_a_client_that_closes_is_answered_by_a_close_when_the_server_has_finishe
     assert raw.data.endswith(encode_frame(CLOSE, NORMAL_CLOSURE, None))
     assert raw.data.count(encode_frame(CLOSE, NORMAL_CLOSURE, None)) == 1
     assert raw.eof
+
+
+def test_of_many_pings_in_one_read_the_last_is_answered() -> None:
+    wire, served, raw = accepted(WebSocketServer(WebSocketSettings(path="/ws"), Wheel()))
+    wire.client.write(ASK)
+    wire.pump()
+    raw.take()
+    pings = [encode_frame(PING, b"%d" % number, b"\1\2\3\4") for number in range(1000)]
+    wire.client.write(b"".join(pings) + encode_frame(2, b"payload", b"\1\2\3\4"))
+    wire.pump()
+    assert bytes(raw.data) == encode_frame(PONG, b"999", None)
+    assert bytes(served.far.data) == b"payload"
+    wire.client.write(pings[0])
+    wire.pump()
+    assert raw.data.endswith(encode_frame(PONG, b"0", None))
