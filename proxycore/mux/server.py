@@ -26,7 +26,7 @@ AcceptPackets = Callable[[Destination, MuxPacketSession], None]
 class MuxServer(Carrier):
     """Hands each session to `accept_stream` or `accept_packets`, which set its peer before they return."""
 
-    __slots__ = ("_accept_packets", "_accept_stream", "_reads_addresses", "addresses")
+    __slots__ = ("_accept_packets", "_accept_stream", "_has_told_limit", "_reads_addresses", "addresses")
 
     def __init__(
         self, loop: Loop, wheel: Wheel, accept_stream: AcceptStream, accept_packets: AcceptPackets, *,
@@ -35,6 +35,7 @@ class MuxServer(Carrier):
         """`reads_addresses`: New frames may say who the visitor is (VLESS's own reverse tunnel)."""
         super().__init__(loop, wheel, is_client=False)
         self._reads_addresses = reads_addresses
+        self._has_told_limit = False        # in the log
         self.addresses: tuple[HostPort, HostPort] | None = None     # source and local, of the session that is being accepted
         self._accept_stream = accept_stream
         self._accept_packets = accept_packets
@@ -49,7 +50,9 @@ class MuxServer(Carrier):
         if replaced is not None:
             replaced.remote_end()
         if len(self.sessions) >= MAX_LIVE_SESSIONS:
-            _log.warning("a carrier has %d sessions: one more refused", MAX_LIVE_SESSIONS)
+            if not self._has_told_limit:
+                self._has_told_limit = True
+                _log.warning("a carrier has %d sessions: it gets no more", MAX_LIVE_SESSIONS)
             self.send_frame(codec.encode_end(session_id, is_error=True))
             return None
         self.opened += 1

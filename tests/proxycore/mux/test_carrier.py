@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from proxycore.destination import Destination
 from proxycore.errors import LimitError, LinkDown
 from proxycore.mux import carrier as carrier_module
+from proxycore.mux import server as server_module
 from proxycore.mux.carrier import CARRIER_BUFFER_BYTES, EXPRESS_BYTES, QUANTUM_BYTES
 from proxycore.mux.client import MuxClient
-from proxycore.mux.codec import encode_end, keep_head
+from proxycore.mux.codec import encode_end, encode_new, keep_head
 from proxycore.mux.server import MuxServer
 from proxycore.mux.session import HALF_CLOSE_LINGER_S, SESSION_BUFFER_BYTES, MuxPacketSession, MuxSession
 from proxycore.net.wheel import Wheel
@@ -505,6 +506,19 @@ def test_a_peer_that_makes_us_write_and_does_not_read_is_cut_off(pair: Pair) -> 
         pair.loop.turn()
     assert pair.client.ended
     assert len(pair.up.held) <= carrier_module.FRAME_BACKLOG_BYTES
+
+
+def test_a_peer_that_opens_ever_more_sessions_is_refused_and_the_log_says_so_once(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_LIVE_SESSIONS", 3)
+    pair.down.is_open = False
+    for number in range(1, 100):
+        pair.server.write(encode_new(number, TARGET))
+    pair.loop.turn()
+    assert len(pair.targets) == 3
+    assert bytes(pair.down.held) == b"".join(encode_end(number, is_error=True) for number in range(4, 100))
+    assert len(caplog.records) == 1
 
 
 def test_what_follows_a_fatal_frame_in_the_same_read_is_ignored(pair: Pair) -> None:
