@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import smtplib
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from dashboard.choices import ConditionKind
 from dashboard.models import AuditEntry, Condition, Notice, Receiver
 from dashboard.services.errors import ServiceError
 from dashboard.services.notifying import NotSent, delete_receiver, forget_old, make_due, save_receiver, send_due, send_test
+from tests.support.processes import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -170,9 +170,7 @@ def test_a_redirect_is_not_followed_and_no_error_shows_the_address(hook: Hook, r
     run(now)
     receiver.refresh_from_db()
     assert receiver.error == "it answered 302 Found"
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}/?key=hidden"
-    save_receiver(receiver, by=None, address=address)
+    save_receiver(receiver, by=None, address=f"http://127.0.0.1:{free_port()}/?key=hidden")
     run(now)
     receiver.refresh_from_db()
     assert receiver.error == "it could not be reached (ConnectionError)"
@@ -227,8 +225,7 @@ def test_a_line_break_that_a_node_said_holds_no_mail_up(now: datetime, settings:
 def test_a_mail_server_that_refuses(now: datetime, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.EMAIL_IS_SET = True
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed.getsockname()[1]
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     receiver = save_receiver(None, by=None, name="us", kind="email", address="ann@example.net")
     with pytest.raises(NotSent, match="did not take it"):
         send_test(receiver, by=None)
