@@ -148,7 +148,7 @@ def unwritten_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Template, "_render", lambda template, context: "")
 
 
-@pytest.mark.timeout(300)        # some thousand requests
+@pytest.mark.timeout(600)        # some thousand requests
 @pytest.mark.usefixtures("unwritten_pages")
 def test_the_table_of_rights(who: dict[str, Ask], rows: dict[str, int]) -> None:
     seen = list(observed(who, rows))
