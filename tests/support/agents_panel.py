@@ -37,6 +37,9 @@ from proxycore.messages.patch import merge
 from tests.support.processes import LOCALHOST, until
 
 PATIENCE_S = 20.0
+ACCEPT_TURNS = 10
+"""Of the loop, after which what was accepted just now has begun."""
+
 PING_EVERY_S = 2.0
 TOKEN = "xrevjoin_test"
 IDENTITY = "xrevnode_test"
@@ -83,7 +86,7 @@ class Panel:
         self.full_states = 0
         self._tls = tls
         self._connections: set[ServerConnection] = set()
-        self._fronts: set[asyncio.Task[Any]] = set()
+        self._fronts: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._inner_port = 0
         self.answers: dict[str, Any] = {}
         self._asked = 0
@@ -190,22 +193,29 @@ class Panel:
             self._talk, sock=_listener(0), process_request=self._look, max_size=MAX_MESSAGE_BYTES, compression=None,
             max_queue=1, ping_interval=None, close_timeout=1)
         self._inner_port = next(iter(server.sockets)).getsockname()[1]
-        front = await asyncio.start_server(self._accept, sock=_listener(self.port), ssl=self._tls)
+        front = await asyncio.start_server(self._begin, sock=_listener(self.port), ssl=self._tls)
         self.port = front.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
         front.close()
         server.close()
         await server.wait_closed()
-        for task in tuple(self._fronts):
-            task.cancel()
-        await asyncio.gather(*self._fronts, return_exceptions=True)
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
+        while self._fronts:
+            for task, writer in self._fronts.items():
+                task.cancel()
+                writer.transport.abort()
+            await asyncio.wait(self._fronts)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Called when the connection is there: a panel that is stopped before anything of it is read knows of it."""
+        task = asyncio.create_task(self._accept(reader, writer))
+        self._fronts[task] = writer
+        task.add_done_callback(self._fronts.pop)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The library of the WebSocket takes no POST: joining is answered here, all else goes on to it."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._fronts.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             if head.startswith(b"POST "):
@@ -221,7 +231,6 @@ class Panel:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._fronts.discard(task)
             writer.close()
 
     async def _join(self, head: bytes, reader: asyncio.StreamReader) -> bytes:

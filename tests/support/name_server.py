@@ -7,7 +7,8 @@ import contextlib
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import dns.flags
@@ -20,6 +21,10 @@ from tests.support.certificates import pair
 from tests.support.processes import LOCALHOST, free_port
 
 TTL_S = 300
+ACCEPT_TURNS = 10
+"""Of the loop; from a connection that is accepted to its conversation there are fewer."""
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class NameServer:
@@ -47,7 +52,7 @@ class NameServer:
         self._loop = asyncio.SelectorEventLoop()
         self._ready = threading.Event()
         self._stopping = asyncio.Event()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> NameServer:
@@ -115,52 +120,55 @@ class NameServer:
         context.set_alpn_protocols(["http/1.1"])
         datagrams, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(self), (LOCALHOST, self.port))
         servers = [
-            await asyncio.start_server(self._serve_tcp, LOCALHOST, self.port),
-            await asyncio.start_server(self._serve_https, LOCALHOST, self.https_port, ssl=context),
+            await asyncio.start_server(partial(self._begin, self._serve_tcp), LOCALHOST, self.port),
+            await asyncio.start_server(partial(self._begin, self._serve_https), LOCALHOST, self.https_port, ssl=context),
         ]
         self._ready.set()
         await self._stopping.wait()
         datagrams.close()
         for server in servers:
             server.close()
-        await asyncio.sleep(0.01)           # what was accepted just now begins
-        while self._writers:                # each conversation sees its end some turns of the loop later
-            for writer in tuple(self._writers):
+        for _ in range(ACCEPT_TURNS):       # what was accepted just now begins
+            await asyncio.sleep(0)
+        while self._conversations:
+            for writer in self._conversations.values():
                 writer.transport.abort()
-            await asyncio.sleep(0.01)
+            await asyncio.wait(self._conversations)
 
-    async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with self._conversation(writer):
-            while True:
-                size = int.from_bytes(await reader.readexactly(2), "big")
-                for message in self.answer("tcp", await reader.readexactly(size)):
-                    writer.write(len(message).to_bytes(2, "big") + message)
-                if self.closes_after_answer:
-                    break
-
-    @contextlib.contextmanager
-    def _conversation(self, writer: asyncio.StreamWriter) -> Iterator[None]:
-        """Ends with its connection, also where this server is stopped before it has begun."""
+    def _begin(self, serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Called when the connection is there: a server that is stopped before the conversation has begun knows of it."""
         self.connections += 1
-        self._writers.add(writer)
+        task = asyncio.create_task(self._converse(serve, reader, writer))
+        self._conversations[task] = writer
+        task.add_done_callback(self._conversations.pop)
+
+    @staticmethod
+    async def _converse(serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Ends with its connection."""
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                yield
+                await serve(reader, writer)
         finally:
             writer.close()
-            self._writers.discard(writer)
+
+    async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            for message in self.answer("tcp", await reader.readexactly(size)):
+                writer.write(len(message).to_bytes(2, "big") + message)
+            if self.closes_after_answer:
+                break
 
     async def _serve_https(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with self._conversation(writer):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
-                assert head[0] == "post /dns-query http/1.1"
-                assert "content-type: application/dns-message" in head
-                [size] = [int(line.partition(":")[2]) for line in head if line.startswith("content-length:")]
-                for message in self.answer("https", await reader.readexactly(size)):
-                    writer.write(self._https_answer(message))
-                if self.closes_after_answer:
-                    break
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+            assert head[0] == "post /dns-query http/1.1"
+            assert "content-type: application/dns-message" in head
+            [size] = [int(line.partition(":")[2]) for line in head if line.startswith("content-length:")]
+            for message in self.answer("https", await reader.readexactly(size)):
+                writer.write(self._https_answer(message))
+            if self.closes_after_answer:
+                break
 
     def _https_answer(self, message: bytes) -> bytes:
         head = f"HTTP/1.1 {self.https_status} Whatever\r\nContent-Type: application/dns-message\r\n".encode()
