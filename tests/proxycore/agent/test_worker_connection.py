@@ -15,6 +15,7 @@ from proxycore.agent.worker_connection import WorkerConnection
 from proxycore.errors import LinkDown
 from proxycore.messages.framing import MAX_FRAME_BYTES, encode
 from proxycore.messages.worker import Ask, Complaint, Done, Hello, State
+from tests.support.sockets import turns
 
 HELLO = Hello(pid=7, since=1.0)
 
@@ -36,7 +37,7 @@ class Worker:
         self._server.close()
         for writer in self.writers:
             writer.close()
-        await asyncio.sleep(0.01)
+        await turns()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)

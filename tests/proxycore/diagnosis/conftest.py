@@ -16,6 +16,7 @@ from proxycore.instance import Instance
 from proxycore.messages.questions import Step
 from tests.support import documents
 from tests.support.processes import free_port
+from tests.support.sockets import turns
 
 Json = dict[str, Any]
 Change = Callable[[Json], None]
@@ -86,4 +87,4 @@ async def ends(target_port: int) -> AsyncIterator[Ends]:
     made = Ends(target_port)
     yield made
     made.stop()
-    await asyncio.sleep(0.05)       # sockets are closed at the end of a turn
+    await turns()                   # sockets are closed at the end of one

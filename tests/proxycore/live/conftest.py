@@ -15,7 +15,7 @@ from proxycore.live.sessions import Sessions
 from proxycore.live.tree import LiveTree
 from tests.support import documents
 from tests.support.processes import LOCALHOST, free_port
-from tests.support.sockets import until
+from tests.support.sockets import turns, until
 
 Json = dict[str, Any]
 
@@ -80,20 +80,25 @@ class Tunnel:
             client.close()
         for end in (self.bridge, self.portal):
             end.instance.stop()
-        await asyncio.sleep(0.05)           # sockets are closed at the end of a turn
+        await turns()                       # sockets are closed at the end of one
 
 
 @pytest.fixture
 async def target_port() -> AsyncIterator[int]:
+    open_writers: set[asyncio.StreamWriter] = set()
+
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_writers.add(writer)
         while data := await reader.read(65536):
             writer.write(data)
         writer.close()
+        open_writers.discard(writer)
 
     server = await asyncio.start_server(echo, LOCALHOST, 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+    await until(lambda: not open_writers)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from proxycore.messages.patch import difference
 from tests.proxycore.live.conftest import Tunnel
 from tests.support import documents
 from tests.support.processes import free_port, free_range
-from tests.support.sockets import until
+from tests.support.sockets import turns, until
 
 
 async def test_what_has_not_changed_is_the_same_object_and_no_difference(tunnel: Tunnel) -> None:
@@ -80,7 +80,7 @@ async def test_entries_without_a_tag_are_known_by_their_place_and_count_for_them
         await writer.wait_closed()
     finally:
         instance.stop()
-        await asyncio.sleep(0.05)
+        await turns()
 
 
 async def test_a_portal_that_was_removed_is_shown_while_something_runs_on_it(tunnel: Tunnel) -> None:

@@ -396,7 +396,7 @@ def test_a_portal_that_reads_slowly_is_no_reason() -> None:
             before = tcp_info(sock)
             assert before is not None
             sock.send(b"x")
-            until("it is acknowledged", lambda before=before: tcp_info(sock).acked > before.acked, 5)
+            until("it is acknowledged", lambda before=before: tcp_info(sock).acked > before.acked, 20)
             private.loop.advance(CONGESTED_S / 4)
         assert private.dials == 1
         private.loop.advance(CONGESTED_S * 3)
