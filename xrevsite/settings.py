@@ -164,7 +164,7 @@ EMAIL_TIMEOUT = 10                  # seconds
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "dashboard.accounts.hashing.Argon2InTurn",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",     # of accounts brought along; rehashed at their next login
 ]
 LOGIN_URL = "admin:login"

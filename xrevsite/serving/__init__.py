@@ -11,6 +11,8 @@
     demo.py         the example's tunnel and the web server behind it
     beat.py         Celery's beat, a thread
     web.py          the process of the web server: daphne on uvloop
+    bounded_channel.py  bounded_request.py      what strangers may hold of it: connections, bodies
+    turns.py        how many requests are worked on at once
     systemd.py      the word to a service manager that all is up
 
 The supervisor has no part in a request or a tunnel. When it is killed, its children are (PR_SET_PDEATHSIG), and the agent's

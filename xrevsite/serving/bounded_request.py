@@ -1,4 +1,7 @@
-"""Requests whose bodies are bounded while they arrive: daphne would take one of any length, of anybody, and hold it in memory."""
+"""Requests whose bodies are bounded while they arrive: daphne would take one of any length, of anybody, and hold it in memory.
+
+Nor are they read here: Twisted would take forms apart, in the thread that everybody waits for, although Django does it again.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+
+from xrevsite.serving.bounded_channel import MAX_LISTENING, MAX_SENDING, BoundedChannel, Oldest
 
 MAX_BODY_BYTES: Final = 32 * 1024**2        # twice the largest document: its form has names and marks beside it
 MAX_BODIES_BYTES: Final = 128 * 1024**2     # of all requests that are not answered yet
@@ -35,7 +40,7 @@ class BoundedRequest(WebRequest):       # type: ignore[misc]        # daphne has
     """`factory.bodies` counts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
         self._bodies: Bodies = self.channel.factory.bodies
         self._length = 0
         self._ending: Any = None        # set once it is refused: then the connection only lingers
@@ -61,11 +66,18 @@ class BoundedRequest(WebRequest):       # type: ignore[misc]        # daphne has
         if self._ending is not None:
             self.channel.loseConnection()
             return
+        upgrade = self.requestHeaders.getRawHeaders(b"Upgrade", [b""])[0]
+        if upgrade.lower() == b"websocket":         # as daphne asks
+            if self._length:                        # it would never be told how the request ended
+                self._refuse(HTTPStatus.BAD_REQUEST)
+                self.channel.loseConnection()
+                return
+            self.channel.is_websocket = True
         super().requestReceived(command, path, version)
 
     def finish(self) -> None:
-        self._let_go()
         super().finish()
+        self._let_go()
 
     def connectionLost(self, reason: Any) -> None:
         self._let_go()
@@ -76,6 +88,7 @@ class BoundedRequest(WebRequest):       # type: ignore[misc]        # daphne has
     def _let_go(self) -> None:
         self._bodies.held -= self._length
         self._length = 0
+        self.transport = None           # garbage that is collected late refers to us, and must not hold what waits to be sent
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._let_go()
@@ -89,6 +102,7 @@ class BoundedRequest(WebRequest):       # type: ignore[misc]        # daphne has
 
 def _answer(status: HTTPStatus) -> bytes:
     said = {
+        HTTPStatus.BAD_REQUEST: "A WebSocket begins without a body.\n",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"A body may have {MAX_BODY_BYTES // 1024**2} MiB.\n",
         HTTPStatus.SERVICE_UNAVAILABLE: "Too many long requests at once; try again in a moment.\n",
     }[status]
@@ -99,9 +113,13 @@ def _answer(status: HTTPStatus) -> bytes:
 
 
 class BoundedFactory(HTTPFactory):      # type: ignore[misc]
+    protocol = BoundedChannel
+
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self.bodies = Bodies()
+        self.listening = Oldest(MAX_LISTENING)
+        self.sending = Oldest(MAX_SENDING)
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)

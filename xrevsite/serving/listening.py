@@ -11,6 +11,8 @@ from typing import Final
 
 DEFAULT_LISTEN: Final = "127.0.0.1:8000"
 BACKLOG: Final = 512
+MAX_NOT_SENT_BYTES: Final = 128 * 1024
+"""What the kernel takes of an answer ahead of what it can send: it would take megabytes for each client that does not read."""
 
 
 class BadListen(Exception):
@@ -86,6 +88,7 @@ def listen(place: Place) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_NOT_SENT_BYTES)      # of its connections
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((place.host, place.port))

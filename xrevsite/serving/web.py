@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxycore.event_loop import raise_open_files_limit
+
 if TYPE_CHECKING:
     from daphne.server import Server
 
@@ -24,11 +26,13 @@ def main(arguments: list[str]) -> int:
     from django.conf import settings
 
     from xrevsite.asgi import application
+    from xrevsite.serving.turns import Turns
 
+    raise_open_files_limit()
     forwarded = bool(settings.TRUSTED_PROXIES)
     server: Server
     server = Server(
-        application,
+        Turns(application),
         endpoints=["ours"],             # it wants one, but its text for a descriptor knows IPv4 only; see _listen
         websocket_max_message_size=settings.WEBSOCKET_MAX_MESSAGE_BYTES,
         websocket_max_frame_size=settings.WEBSOCKET_MAX_MESSAGE_BYTES,

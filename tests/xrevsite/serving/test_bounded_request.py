@@ -82,3 +82,15 @@ def test_many_long_bodies_at_once_leave_room_for_short_ones(panel: Served) -> No
             return status(sock) == 403
 
     until("they are forgotten with their connections", is_taken, 10)
+
+
+def test_a_websocket_begins_without_a_body(panel: Served) -> None:
+    """What it had would count as held for ever."""
+    for _ in range(MAX_BODIES_BYTES // MAX_BODY_BYTES + 1):
+        opening = ["Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="]
+        with connect(panel, "/ws/live/", *opening, f"Content-Length: {MAX_BODY_BYTES}") as sock:
+            sock.sendall(bytes(MAX_BODY_BYTES))
+            assert status(sock) == 400
+    with connect(panel, PATHS[0], f"Content-Length: {MIB}") as sock:
+        sock.sendall(bytes(MIB))
+        assert status(sock) == 403
