@@ -21,8 +21,11 @@ from proxycore.sniff.verdict import NOT, Sniffed, Undecided, Verdict
 MAX_CRYPTO_BYTES = 16 * 1024
 """Of a ClientHello; what lies beyond is not kept."""
 
+MAX_DATAGRAM_BYTES = 2048
+"""Of one datagram that are looked at: a client's first ones have to fit through any network, and each byte may be a frame."""
+
 MAX_PACKETS = 16
-"""Packets of one datagram that are looked at."""
+"""The same of packets."""
 
 _LONG_HEADER = 0xC0                     # with the fixed bit
 _MAX_ID_BYTES = 20
@@ -123,7 +126,7 @@ class QuicSniffer:
 
     def feed(self, datagram: bytes) -> Verdict:
         """The verdict after one more datagram."""
-        rest = datagram
+        rest = datagram[:MAX_DATAGRAM_BYTES]
         for _ in range(MAX_PACKETS):
             try:
                 rest = self._take_packet(rest)

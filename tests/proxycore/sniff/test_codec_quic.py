@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.sniff.codec_quic import MAX_CRYPTO_BYTES, QuicSniffer
+from proxycore.sniff.codec_quic import MAX_CRYPTO_BYTES, MAX_DATAGRAM_BYTES, QuicSniffer
 from proxycore.sniff.verdict import MORE, NOT, Sniffed, Undecided, Verdict
 from tests.proxycore.sniff.hellos import PAYLOAD_BYTES, RFC_FRAME, RFC_HELLO, crypto, initial
 
@@ -79,6 +79,12 @@ def test_every_truncation_is_not_taken() -> None:
 
 def test_frames_that_have_no_business_there_end_it() -> None:
     assert sniff(initial(1, padded(b"\x08", RFC_FRAME))) is NOT
+
+
+def test_a_datagram_larger_than_any_clients_first_is_not_read() -> None:
+    assert sniff(initial(1, RFC_FRAME.ljust(MAX_DATAGRAM_BYTES - 200, b"\x01"))) == FOUND
+    assert sniff(initial(1, RFC_FRAME.ljust(MAX_DATAGRAM_BYTES, b"\x01"))) is NOT
+    assert sniff(initial(1, RFC_PAYLOAD) + bytes(60_000)) == FOUND
 
 
 def test_a_hello_above_the_bound_is_not_kept() -> None:
