@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
 from proxycore.errors import DialError
+from proxycore.net.flow_table import FlowTable
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.resolve import Resolve, Strategy, resolve
 from proxycore.net.transparent_udp import ANCILLARY_BYTES, Senders, as_destination, target_of
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from proxycore.stats import Account, User
 
 PACKET_BYTES = 65535
-MAX_FLOWS = 16384
-"""Flows of one listening socket; a datagram that would begin one more is dropped."""
-
 PACKETS_PER_WAKE = 32
 MAX_UNRESOLVED = 32
 """Datagrams of one flow that wait for a name; more are dropped."""
@@ -74,7 +72,7 @@ class UdpListener:
         self._wheel = wheel
         self._sock = sock
         self._accept = accept
-        self._flows: dict[tuple[str, int], _Flow] = {}
+        self._flows: FlowTable[_Flow] = FlowTable()
         self._is_retired = False
         name = sock.getsockname()
         self._local: HostPort = (name[0], name[1])
@@ -112,10 +110,9 @@ class UdpListener:
                 self._senders.close()
 
     def forget(self, address: tuple[str, int], flow: _Flow) -> None:
-        if self._flows.get(address) is flow:        # not a newer one of the same address
-            del self._flows[address]
-            if self._is_retired and not self._flows:
-                self.close()
+        self._flows.remove(address, flow)
+        if self._is_retired and not self._flows:
+            self.close()
 
     def end_flows_of(self, source: str) -> int:
         """End those of one client's address; how many there were."""
@@ -158,9 +155,15 @@ class UdpListener:
         flow = self._flows.get(address)
         destination = None if target is None else as_destination(target)
         if flow is None:
-            if self._is_retired or len(self._flows) >= MAX_FLOWS:
+            if self._is_retired:
                 return
-            flow = self._flows[address] = _Flow(self, address, self._wheel, destination)
+            if self._flows.is_full:
+                ending = self._flows.to_end_for(address)
+                if ending is None:
+                    return
+                ending.expire()
+            flow = _Flow(self, address, self._wheel, destination)
+            self._flows.add(address, flow)
             plain = address[0].removeprefix("::ffff:")
             # one socket for both families: which address was hit is not known, but its family is
             local = ("0.0.0.0", self._local[1]) if plain != address[0] else self._local

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from proxycore.destination import Destination, HostPort, IPAddress, parse_host
-from proxycore.net import udp
+from proxycore.net import flow_table
 from proxycore.net.limits import FLOW_IDLE_S
 from proxycore.net.listen import bind
 from proxycore.net.udp import UdpListener, UdpSocket
@@ -151,11 +151,28 @@ async def test_closing_the_listener_ends_its_flows(world: World) -> None:
 
 async def test_flows_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     door = Door(world)
-    monkeypatch.setattr(udp, "MAX_FLOWS", 3)
+    monkeypatch.setattr(flow_table, "MAX_FLOWS", 3)
     for _ in range(5):
         client(world, door.port).send(b"x")
         await turns()
     assert len(door.flows) == 3
+    door.listener.close()
+
+
+async def test_where_flows_are_full_one_of_the_source_that_has_most_makes_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(world)
+    monkeypatch.setattr(flow_table, "MAX_FLOWS", 3)
+    for address in ("127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.3", "127.0.0.3", "127.0.0.1"):
+        sock = world.own(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sock.bind((address, 0))
+        sock.connect((LOCALHOST, door.port))
+        sock.send(b"x")
+        await turns()
+    sources = [source for (source, _), _ in door.addresses]
+    assert sources == ["127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.3"]
+    assert [one.closed for one in door.neighbours] == [False, True, False, False]
     door.listener.close()
 
 
