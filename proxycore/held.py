@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxycore.destination import Destination
+from proxycore.net.datagram_queue import DatagramQueue
 from proxycore.net.limits import Limits
 from proxycore.stream import NULL_PACKETS, NULL_STREAM, Buffer, NullStream, PacketStream, Stream
-
-MAX_HELD_PACKETS = 32
-"""Datagrams of one flow that are kept; more are dropped."""
 
 
 class HeldStream(Stream):
@@ -132,7 +130,7 @@ class HeldPackets(PacketStream):
 
     def __init__(self, client: PacketStream) -> None:
         self.peer = client
-        self.kept: list[tuple[bytes, Destination | None]] = []
+        self.kept = DatagramQueue()
         self.is_over = False
         client.peer = self
 
@@ -148,15 +146,13 @@ class HeldPackets(PacketStream):
         dispatch(client)
         if client.peer is self:
             client.peer = NULL_PACKETS
-        kept, self.kept = self.kept, []
-        for data, address in kept:
+        for data, address in self.kept.take():
             client.peer.write_packet(data, address)
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         if self.is_over:
             self._follower.write_packet(data, address)
-        elif len(self.kept) < MAX_HELD_PACKETS:
-            self.kept.append((bytes(data), address))
+        elif self.kept.put(data, address):
             self.on_kept()
 
     def close(self) -> None:
@@ -164,7 +160,7 @@ class HeldPackets(PacketStream):
             self._follower.close()
         else:
             self.is_over = True
-            self.kept.clear()
+            self.kept.take()
             self.peer = NULL_PACKETS
             self.on_left()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from proxycore import tasks
 from proxycore.destination import Destination, HostPort, IPAddress, unmapped
 from proxycore.errors import DialError
+from proxycore.net.datagram_queue import DatagramQueue
 from proxycore.net.flow_table import FlowTable
 from proxycore.net.limits import DEFAULT_LIMITS, Limits
 from proxycore.net.resolve import Resolve, Strategy, resolve
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 PACKET_BYTES = 65535
 PACKETS_PER_WAKE = 32
-MAX_UNRESOLVED = 32
-"""Datagrams of one flow that wait for a name; more are dropped."""
-
 MAX_NAMES = 256
 """Names that one flow remembers; then it forgets them all and looks them up again."""
 
@@ -260,7 +258,7 @@ class UdpSocket(PacketStream):
         self._hides_source = hides_source
         self._socks: dict[int, socket.socket] = {}              # by family
         self._addresses: dict[str, IPAddress | None] = {}       # names of this flow; None: under way
-        self._unresolved: list[tuple[bytes, Destination]] = []
+        self._unresolved = DatagramQueue()
         self.received = 0           # bytes
         self.sent = 0               # bytes
         self.account = account
@@ -282,13 +280,11 @@ class UdpSocket(PacketStream):
         ip = self._addresses.get(host)
         if ip is not None:
             self._send(data, ip, destination.port)
-        elif len(self._unresolved) < MAX_UNRESOLVED:
-            self._unresolved.append((bytes(data), destination))
-            if host not in self._addresses:
-                if len(self._addresses) >= MAX_NAMES:
-                    self._addresses.clear()
-                self._addresses[host] = None
-                tasks.spawn(f"resolve {host}", self._resolve(host))
+        elif self._unresolved.put(data, destination) and host not in self._addresses:
+            if len(self._addresses) >= MAX_NAMES:
+                self._addresses.clear()
+            self._addresses[host] = None
+            tasks.spawn(f"resolve {host}", self._resolve(host))
 
     def close(self) -> None:
         if not self._ended:
@@ -297,7 +293,7 @@ class UdpSocket(PacketStream):
             if self.account is not None:
                 self.account.close(self)
             self.peer = NULL_PACKETS
-            self._unresolved.clear()
+            self._unresolved.take()
             for sock in self._socks.values():
                 self._loop.remove_reader(sock)
                 sock.close()
@@ -329,7 +325,9 @@ class UdpSocket(PacketStream):
         except DialError as error:
             _log.info("datagrams dropped: %s", error)
             self._addresses.pop(host, None)
-            self._unresolved = [waiting for waiting in self._unresolved if waiting[1].host != host]
+            for data, address in self._unresolved.take():
+                if address is not None and address.host != host:
+                    self._unresolved.put(data, address)
             if host == self._default.host:
                 self._fail()
             return
@@ -339,9 +337,8 @@ class UdpSocket(PacketStream):
             found = [ip for ip in found if ip.version == version] or found
         first_v4 = (ip for ip in found if isinstance(ip, IPv4Address))
         self._addresses[host] = next(first_v4, found[0]) if self._strategy is Strategy.AS_IS else found[0]
-        waiting, self._unresolved = self._unresolved, []
-        for data, destination in waiting:
-            self.write_packet(data, destination)
+        for data, address in self._unresolved.take():
+            self.write_packet(data, address)
 
     def _send(self, data: Buffer, ip: IPAddress, port: int) -> None:
         family = socket.AF_INET6 if isinstance(ip, IPv6Address) else socket.AF_INET

@@ -85,7 +85,7 @@ class _SniffingPackets(HeldPackets):
         self._timer = dispatcher.loop.call_later(SNIFF_S, self._on_time)
 
     def on_kept(self) -> None:
-        verdict = self._sniffer.feed(self.kept[-1][0])
+        verdict = self._sniffer.feed(self.kept.last[0])
         if verdict is not MORE:
             self._decide(verdict)
 

@@ -12,15 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from proxycore import tasks
 from proxycore.destination import Destination, IPAddress
 from proxycore.errors import DialError
+from proxycore.net.datagram_queue import DatagramQueue
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
 from proxycore.protocols.freedom.codec_fragment import Pick
 from proxycore.protocols.freedom.final_rules import FinalRules
 from proxycore.protocols.freedom.way_out_settings import NoiseSettings
 from proxycore.stream import NULL_PACKETS, Buffer, PacketStream
-
-MAX_HELD = 32
-"""Datagrams that wait for the noise to be over; more are dropped."""
 
 
 class Through(PacketStream):
@@ -145,23 +143,19 @@ class Noisy(Through):
         self._pick = pick
         self._random = random
         self._find = find
-        self._held: list[tuple[bytes, Destination | None]] | None = None    # None: nothing has been written yet
+        self._held = DatagramQueue()        # what waits for the end of the noise
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False           # the noise, or the flow
 
     def write_packet(self, data: Buffer, address: Destination | None) -> None:
         if self._is_over:
             self._out.write_packet(data, address)
-        elif self._held is not None:
-            if len(self._held) < MAX_HELD:
-                self._held.append((bytes(data), address))
-        else:
-            self._held = [(bytes(data), address)]
+        elif self._held.put(data, address) and len(self._held) == 1:
             self._begin((address or self._target).host)
 
     def close(self) -> None:
         self._is_over = True
-        self._held = None
+        self._held.take()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -194,14 +188,13 @@ class Noisy(Through):
         while self._noises and not self._is_over:
             noise = self._noises.popleft()
             content = noise.content
-            assert self._held is not None
-            self._out.write_packet(self._random(self._pick(*noise.length)) if content is None else content, self._held[0][1])
+            self._out.write_packet(self._random(self._pick(*noise.length)) if content is None else content, self._held.first[1])
             delay_ms = self._pick(*noise.delay)
             if delay_ms and not self._is_over:
                 self._timer = self._loop.call_later(delay_ms / 1000, self._next)
                 return
         if self._is_over:
             return
-        held, self._held, self._is_over = self._held or [], None, True
-        for data, address in held:
+        self._is_over = True
+        for data, address in self._held.take():
             self._out.write_packet(data, address)

@@ -10,8 +10,9 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from proxycore.destination import Destination, IPAddress
+from proxycore.net.datagram_queue import MAX_DATAGRAMS
 from proxycore.net.resolve import Strategy
-from proxycore.net.udp import MAX_NAMES, MAX_UNRESOLVED, UdpSocket
+from proxycore.net.udp import MAX_NAMES, UdpSocket
 from proxycore.net.wheel import Wheel
 from proxycore.stream import Buffer
 
@@ -64,7 +65,7 @@ async def test_datagrams_wait_for_their_name_in_order_and_it_is_looked_up_once(s
 
 async def test_a_name_that_fails_does_not_keep_other_names_from_being_looked_up(system_resolver: list[str]) -> None:
     flow = Flow()
-    for _ in range(MAX_UNRESOLVED + 8):
+    for _ in range(MAX_DATAGRAMS + 8):
         await flow.to("no.example")
     await flow.to("a.example", b"through")
     assert [data for data, _ in flow.sent] == [b"through"]
