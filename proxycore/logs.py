@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from proxycore.destination import Destination, HostPort, IPAddress, Request
+from proxycore.log_flood import FloodFilter
 
 FLUSH_S: Final = 0.2                    # an access line is written this much later at most
 MAX_WAITING_LINES: Final = 20_000       # access lines kept between two writes: 100,000 connections/s
@@ -114,6 +115,7 @@ class StructuredHandler(logging.Handler):
 
     def __init__(self, sink: Sink, mask: Callable[[str], str] | None) -> None:
         super().__init__()
+        self.addFilter(FloodFilter())
         self._sink = sink
         self._mask = mask
 

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from proxycore.log_flood import FloodFilter
+
 FLUSH_S: Final = 0.2
 MAX_LINES: Final = 2000
 """That wait; the oldest go first."""
@@ -27,6 +29,7 @@ class Lines(logging.Handler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_some: Callable[[], None]) -> None:
         super().__init__()
+        self.addFilter(FloodFilter())
         self.beside: logging.Handler | None = None
         self.mask: Callable[[str], str] | None = None
         self._loop = loop
