@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Panel, log_in
 
 
-@pytest.mark.timeout(150)
 def test_the_page_of_the_api_shows_what_there_is(page: Page, panel: Panel) -> None:
     log_in(page, panel, "ada")
     page.goto(f"{panel.url}/api/v1/docs/")

@@ -29,7 +29,7 @@ from dashboard.services.publishing import publish
 from dashboard.services.storing import load_content
 from tests.support.big_document import CREDENTIALS, INBOUNDS, RULES, big_document, big_text
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.django_db
 
 IMPORT_S = 20.0
 WHOLE_S = 5.0           # export, lint, publish

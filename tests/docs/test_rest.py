@@ -9,8 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from tests.browser.conftest import running_panel
 from tests.conftest import require_program
 
@@ -43,7 +41,6 @@ def assert_is_in(wanted: object, got: object) -> None:
         assert got == wanted
 
 
-@pytest.mark.timeout(180)
 def test_every_command_of_the_page_answers_what_the_page_says(tmp_path: Path) -> None:
     bash, *_ = (require_program(name) for name in ("bash", "curl", "jq"))
     known = steps()

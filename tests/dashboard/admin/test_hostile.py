@@ -271,7 +271,6 @@ def with_weird_secrets() -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.timeout(180)        # every page, for two people
 def test_complaints_about_secrets_do_not_repeat_them(ada: User, as_vera: Client, as_olaf: Client) -> None:
     instance, _ = import_new(json.dumps(with_weird_secrets()), name="weird", node=local_node(), by=ada)
     for client in (as_vera, as_olaf):

@@ -18,8 +18,6 @@ from xrevsite.serving.bounded_request import MAX_BODIES_BYTES, MAX_BODY_BYTES
 MIB = 1024**2
 PATHS = ["/agent/v1/join/", "/admin/login/", "/api/v1/lint/"]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def panel() -> Iterator[Served]:

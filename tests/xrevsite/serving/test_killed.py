@@ -23,8 +23,6 @@ from tests.support.panel import READY, Served, celery_answers, served
 from tests.support.processes import accepts, free_port, is_alive, until
 from tests.support.target import BLOCK, Target, ask, is_served, read_exactly
 
-pytestmark = pytest.mark.timeout(240)
-
 PARTS = ("web", "celery", "valkey", "agent")
 WELL_AGAIN_S = 10.0
 PIECE = 65_536

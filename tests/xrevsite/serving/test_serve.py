@@ -19,8 +19,6 @@ from tests.support.database import environment
 from tests.support.panel import READY, Served, celery_answers, served
 from tests.support.processes import ROOT, free_port, until
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def panel() -> Iterator[Served]:

@@ -15,8 +15,6 @@ from tests.support.postgres import NoPostgres, running_postgres
 from tests.support.processes import free_port, until
 from tests.support.redis import running_redis
 
-pytestmark = pytest.mark.timeout(180)
-
 SHOW = """
 from django.contrib.auth.models import User
 from django.db import connection
