@@ -33,12 +33,13 @@ def test_every_byte_is_reported_once_through_kills_of_all(panel: Panel, node: No
     panel.wanted = [wanted(1, 1, {"outbounds": {"out": RATE}})]
     node.start()
     first = node.await_running(1)
-    first_since = panel.worker(1)["since"]
     until("two reports, one after the other", lambda: len({one.at for one in panel.traffic}) == 2, 35)
     node.kill()                                     # the worker counts on
     time.sleep(1)
     node.start()
-    assert node.await_running(1) == first
+    state = panel.await_phase(1, "running")
+    assert state["pid"] == first
+    first_since = state["since"]                    # since when it counts: it was found, and says so itself
     panel.is_keeping = False                        # reports are sent, and not kept
     count = len(panel.traffic)
     until("one more report", lambda: len(panel.traffic) > count, 25)
@@ -65,7 +66,8 @@ def test_a_panel_that_does_not_read_gets_the_newest_state_and_no_queue(panel: Pa
     panel.wanted = [wanted(1, 1, {"outbounds": {f"outbound-{n:0300d}": RATE + n for n in range(4000)}})]
     node.start()
     pid = node.await_running(1)
-    panel.await_worker(1, "its counters", lambda state: state.get("outbounds"))
+    state = panel.await_worker(1, "its counters", lambda state: state.get("outbounds"))
+    began = time.time() - state["outbounds"][FIRST]["up"] / RATE        # it counts once its interpreter has started
     seen: list[int] = []
     panel.after_state = lambda: seen.append(panel.worker(1)["outbounds"][FIRST]["up"])
     panel.is_reading = False
@@ -74,13 +76,13 @@ def test_a_panel_that_does_not_read_gets_the_newest_state_and_no_queue(panel: Pa
     time.sleep(3)
     assert node.process.rss_bytes < rss + 4 * 1024 * 1024
     panel.is_reading = True
-    until("state is new again", lambda: is_new(panel, pid), 15)
+    until("state is new again", lambda: is_new(panel, pid, began), 15)
     # First comes what the sockets hold, then the newest: most of what was meanwhile is told by nobody.
     assert max(later - earlier for earlier, later in pairwise(seen)) > AWAY_S / 2 * RATE
 
 
-def is_new(panel: Panel, pid: int) -> bool:  # noqa: F811
+def is_new(panel: Panel, pid: int, began: float) -> bool:  # noqa: F811
     """Whether the counters that the panel has are those of two seconds ago at most."""
     state = panel.worker(1)
-    newest = (time.time() - state["since"] - 2) * RATE
+    newest = (time.time() - began - 2) * RATE
     return bool(state.get("pid") == pid and state["outbounds"][FIRST]["up"] >= newest)
