@@ -1,7 +1,7 @@
 """What happened that people want to know: refusals are counted always, and everything is told to who listens.
 
 A flood is not told one by one: the first refusal of a kind from a source is told at once, those that follow within PERIOD_S
-as one event with their number. The counts are whole in any case.
+as one event with their number. The counts are whole in any case. So it is with tunnels that come and go, from the eleventh on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ PERIOD_S: Final = 10.0
 MAX_GATHERED: Final = 1000
 """Kinds of refusals (by reason, place and source) that are told apart within a period; sources beyond are told together."""
 
+MAX_AT_ONCE: Final = 10
+"""Events of one of PEERS_KINDS at one place that are told one by one within a period."""
+
+PEERS_KINDS: Final = frozenset({Kind.TUNNEL_UP, Kind.TUNNEL_DOWN, Kind.STALLED})
+"""What the other side can make happen as often as it likes."""
+
 MAX_REASON_CHARS: Final = 64
 MAX_TAG_CHARS: Final = 255
 
@@ -30,13 +36,15 @@ _Last = tuple[int, str, str, float | None]      # count, and source, text and se
 class News:
     """Of one instance. `listener` is called with each event, in the turn in which it happens; it must not raise."""
 
-    __slots__ = ("_gathered", "_now", "_wheel", "listener", "refusals", "wheel_slot")
+    __slots__ = ("_gathered", "_late", "_now", "_told", "_wheel", "listener", "refusals", "wheel_slot")
 
     def __init__(self, wheel: Wheel, now: Callable[[], float] = time.time) -> None:
         """`now` is Unix time in seconds."""
         self.listener: Callable[[Event], None] | None = None
         self.refusals: dict[str, int] = {}              # by reason, since the start
         self._gathered: dict[_Key, list[_Last]] = {}    # how many wait to be told, with what the last of them said; or nothing
+        self._told: dict[tuple[Kind, str], int] = {}    # of PEERS_KINDS, by place, within this period
+        self._late: dict[tuple[Kind, str], Event] = {}  # the last of those that were too many, to be told; in order of time
         self._wheel = wheel
         self._now = now
         self.wheel_slot = -1
@@ -46,8 +54,19 @@ class News:
         seconds: float | None = None,
     ) -> None:
         """Something happened at `tag`; `text` is a sentence without secrets."""
-        if self.listener is not None:
-            self.listener(self._event(kind, tag, text, reason, _ip(source), seconds))
+        if self.listener is None:
+            return
+        event = self._event(kind, tag, text, reason, _ip(source), seconds)
+        if kind in PEERS_KINDS and self._is_too_often(kind, tag):
+            before = self._late.pop((kind, tag), None)
+            self._late[kind, tag] = event if before is None else event.model_copy(update={"count": before.count + 1})
+        else:
+            self.listener(event)
+
+    def _is_too_often(self, kind: Kind, tag: str) -> bool:
+        count = self._told[kind, tag] = self._told.get((kind, tag), 0) + 1
+        self._watch()
+        return count > MAX_AT_ONCE
 
     def refused(
         self, why: Refusal, tag: str, source: HostPort | str | None, text: str = "", *, seconds: float | None = None
@@ -62,8 +81,7 @@ class News:
             key = (why, tag, "")
         waiting = self._gathered.get(key)
         if waiting is None:
-            if self.wheel_slot < 0:
-                self._wheel.watch(self, PERIOD_S)
+            self._watch()
             self._gathered[key] = []
             self.listener(self._event(Kind.REFUSED, tag, text, why, ip, seconds))
         elif waiting:
@@ -86,10 +104,18 @@ class News:
         """The period is over: tell what was gathered. What goes on is gathered again."""
         waiting = {key: last[0] for key, last in self._gathered.items() if last}
         self._gathered = {key: [] for key in waiting}
+        late, self._late = self._late, {}
+        self._told = dict.fromkeys(late, MAX_AT_ONCE)
         if self.listener is not None:
+            for event in late.values():
+                self.listener(event)
             for (why, tag, _), (count, ip, text, seconds) in waiting.items():
                 self.listener(self._event(Kind.REFUSED, tag, text, why, ip, seconds, count))
-        return PERIOD_S if waiting else None
+        return PERIOD_S if waiting or late else None
+
+    def _watch(self) -> None:
+        if self.wheel_slot < 0:
+            self._wheel.watch(self, PERIOD_S)
 
     def _event(
         self, kind: Kind, tag: str, text: str, reason: str, source: str, seconds: float | None, count: int = 1

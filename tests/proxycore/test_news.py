@@ -7,7 +7,7 @@ import pytest
 from proxycore.errors import AuthError, LimitError, PeerError
 from proxycore.messages.events import Event, Kind, Refusal
 from proxycore.net.wheel import Wheel
-from proxycore.news import MAX_GATHERED, PERIOD_S, News
+from proxycore.news import MAX_AT_ONCE, MAX_GATHERED, PERIOD_S, News
 
 
 @pytest.fixture
@@ -94,3 +94,34 @@ def test_without_a_listener_it_only_counts(wheel: Wheel) -> None:
     news.tell(Kind.TUNNEL_UP, "portal")
     news.refused(Refusal.LIMIT, "portal", None)
     assert news.refusals == {"limit": 1}
+
+
+def test_a_bridge_that_comes_and_goes_without_end_is_few_events_and_the_last_is_the_truth(
+    news: News, wheel: Wheel, told: list[Event]
+) -> None:
+    for number in range(500):
+        news.tell(Kind.TUNNEL_DOWN, "home", "gone", source="192.0.2.7")
+        news.tell(Kind.TUNNEL_UP, "home", f"up {number}", source="192.0.2.7")
+    assert len(told) == 2 * MAX_AT_ONCE
+    news.tell(Kind.TUNNEL_UP, "office")
+    assert told[-1].tag == "office", "other tunnels are told"
+    told.clear()
+    turn(wheel, PERIOD_S)
+    assert [(one.kind, one.count) for one in told] == [
+        (Kind.TUNNEL_DOWN, 500 - MAX_AT_ONCE), (Kind.TUNNEL_UP, 500 - MAX_AT_ONCE)]
+    assert told[-1].text == "up 499"
+    told.clear()
+    for _ in range(3):
+        news.tell(Kind.TUNNEL_DOWN, "home")
+    assert told == [], "a flood that goes on is one event a period"
+    turn(wheel, PERIOD_S)
+    assert [one.count for one in told] == [3]
+    turn(wheel, PERIOD_S)
+    news.tell(Kind.TUNNEL_UP, "home")
+    assert len(told) == 2, "after a quiet period the next is told at once"
+
+
+def test_what_people_do_is_told_one_by_one(news: News, told: list[Event]) -> None:
+    for _ in range(100):
+        news.tell(Kind.BLOCKED, "", "blocked", source="192.0.2.7")
+    assert len(told) == 100
