@@ -235,7 +235,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["dashboard.api.bodies.Json"],
     "DEFAULT_FILTER_BACKENDS": [
         "dashboard.api.filters.Filters",
-        "rest_framework.filters.SearchFilter",
+        "dashboard.api.filters.Search",
         "rest_framework.filters.OrderingFilter",
     ],
     "DEFAULT_PAGINATION_CLASS": "dashboard.api.paging.Pages",

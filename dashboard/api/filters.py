@@ -1,4 +1,4 @@
-"""Lists by the columns of their rows: `?instance=1&enabled=true`."""
+"""Lists by the columns of their rows, `?instance=1&enabled=true`, and by words that are in them, `?search=`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from django import forms
 from django.db import models
 from django_filters import FilterSet, NumberFilter
 from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import SearchFilter
+from rest_framework.request import Request
 
+MAX_SEARCH_TERMS: Final = 50    # each is a condition, and databases take only so many of them
 MAX_KEY: Final = 2**63 - 1      # what every database takes
 
 
@@ -37,3 +41,11 @@ class RowFilters(FilterSet):
 
 class Filters(DjangoFilterBackend):
     filterset_base = RowFilters
+
+
+class Search(SearchFilter):
+    def get_search_terms(self, request: Request) -> list[str]:
+        terms: list[str] = super().get_search_terms(request)
+        if len(terms) > MAX_SEARCH_TERMS:
+            raise ValidationError({self.search_param: [f"These are more than {MAX_SEARCH_TERMS} words."]})
+        return terms

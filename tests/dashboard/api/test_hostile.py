@@ -193,3 +193,9 @@ def test_a_session_that_was_left_open_makes_no_token_that_reads_secrets(as_ada: 
     assert as_ada.post("/api/v1/tokens/", {"name": "x"}, content_type="application/json").status_code == 201
     as_ada.post("/admin/account/confirm/", {"password": PASSWORD})
     assert as_ada.post("/api/v1/tokens/", asked, content_type="application/json").status_code == 201
+
+
+def test_a_search_for_thousands_of_words_is_no_fault(api: APIClient) -> None:
+    answer = api.get("/api/v1/instances/", {"search": "a " * 3000})
+    assert answer.status_code == 400
+    assert "more than 50 words" in answer.content.decode()
