@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from proxycore.messages import questions
 TIMEOUT_S: Final = 12.0
 DIAGNOSE_S: Final = 65.0
 MAX_ARGUMENTS_BYTES: Final = 16 * 1024
+MAX_ASKING: Final = 40      # questions of one process that wait at once: each keeps a request from its end, a minute maybe
 
 LOOKS: Final = frozenset({questions.SESSIONS, questions.EXPLAIN, questions.PICK, questions.DIAGNOSE, questions.LOG})
 ORDERS: Final[Mapping[str, Verb]] = {
@@ -27,6 +29,8 @@ ORDERS: Final[Mapping[str, Verb]] = {
     questions.RESTART: Verb.RESTARTED,
 }
 """What changes something: written into the audit log, and for who may publish."""
+
+_asking: Final = threading.Semaphore(MAX_ASKING)
 
 
 class NotConnected(ServiceError):
@@ -54,6 +58,8 @@ def ask(
     node = Node.objects.get(pk=instance.node_id)
     _refuse_absent(node)
     limit_s = timeout_s or (DIAGNOSE_S if what == questions.DIAGNOSE else TIMEOUT_S)
+    if not _asking.acquire(blocking=False):
+        raise NotConnected("too many questions wait for their answers; try again in a moment")
     try:
         said = async_to_sync(ask_node)(node.pk, instance.pk, what, dict(arguments), limit_s)
     except NobodyThere:
@@ -62,6 +68,8 @@ def ask(
         raise NotConnected(f"the node {node} did not answer within {limit_s:.0f} s") from None
     except (RedisError, OSError):
         raise NotConnected("the panel's broker does not answer, so nodes cannot be asked") from None
+    finally:
+        _asking.release()
     if said["problems"]:
         first = said["problems"][0]
         raise NotDone(str(first.get("text", "the node could not do it")), str(first.get("path", "")))

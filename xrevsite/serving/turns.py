@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from xrevsite.serving.parts import LIVE_PATH
 
-AT_ONCE: Final = 32
+AT_ONCE: Final = 80            # each may have a connection to PostgreSQL, which takes 100 by default
 MAX_WAITING: Final = 1000
 
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from dashboard.live import replies, rights, sse
 from dashboard.live.hub import hub
 from dashboard.live.tree import MAX_GAUGED_TUNNELS
 from dashboard.models import AuditEntry, Instance, Node
+from dashboard.services import asking
 from dashboard.services.asking import NotConnected, NotDone, ask, what_stops
 from dashboard.services.errors import ServiceError
 from dashboard.services.tokens import create_token, revoke_token
@@ -52,6 +54,18 @@ async def test_a_question_is_answered_and_an_order_is_written_down(world: World)
     entry = await db(AuditEntry.objects.get, verb="closed")
     assert entry.note == "of 192.0.2.9, tunnel home, 3 closed"
     assert entry.instance_id == instance.pk
+
+
+async def test_questions_that_wait_leave_room_for_other_requests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance, agent = await _node(world)
+    turns = threading.Semaphore(1)
+    monkeypatch.setattr(asking, "_asking", turns)
+    for _ in range(2):
+        with pytest.raises(NotDone):
+            await asyncio.gather(db(ask, instance, "sessions", {}, by=None), _answering(agent, {}, [{"text": "no"}]))
+    turns.acquire()
+    with pytest.raises(NotConnected, match="too many questions wait"):
+        await db(ask, instance, "sessions", {}, by=None)
 
 
 async def test_an_answer_that_no_browser_could_read_is_none(world: World) -> None:
