@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from http.client import responses
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,10 +28,12 @@ from django.utils import timezone
 from dashboard.choices import ConditionKind, ReceiverKind, Verb
 from dashboard.models import Condition, Notice, Receiver
 from dashboard.services.auditing import Actor, record
+from dashboard.services.calling import BoundedCall
 from dashboard.services.errors import ServiceError
 
 SIGNATURE: Final = "X-Xrev-Signature"
 TIMEOUT_S: Final = (5.0, 10.0)          # to connect, and between bytes
+CALL_S: Final = 20.0                    # all of it
 LEASE: Final = timedelta(seconds=60)    # how long one sender has a receiver for itself
 FIRST_PAUSE_S: Final = 30
 LAST_PAUSE_S: Final = 3600
@@ -184,17 +187,22 @@ def _post(receiver: Receiver, notices: Sequence[Notice], now: datetime, *, is_te
     body = json.dumps({"at": now.isoformat(), "test": is_test, "notices": [_as_json(one) for one in notices]}).encode()
     signature = sign(receiver.secret, body, int(now.timestamp()))
     headers = {"Content-Type": "application/json", "User-Agent": "xrev", SIGNATURE: signature}
+    call = BoundedCall(CALL_S)
     try:
         # Redirects are not followed: the secret's signature is for the address that somebody wrote down.
-        with requests.post(
+        with call, call.session.post(
             receiver.address, data=body, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as answer:
+            if call.is_over:            # amid its headers: those that came pass for all
+                raise requests.exceptions.Timeout
             if not 200 <= answer.status_code < 300:
-                raise NotSent(f"it answered {answer.status_code} {answer.reason or ''}".strip())
+                raise NotSent(f"it answered {answer.status_code} {responses.get(answer.status_code, '')}".strip())
     except requests.exceptions.SSLError:
         raise NotSent("its certificate is not good") from None
     except requests.exceptions.Timeout:
         raise NotSent("it did not answer in time") from None
     except requests.exceptions.RequestException as error:       # its text may hold the address, which may hold a secret
+        if call.is_over:
+            raise NotSent("it did not answer in time") from None
         raise NotSent(f"it could not be reached ({type(error).__name__})") from None
 
 

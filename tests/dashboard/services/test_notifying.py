@@ -4,8 +4,11 @@ import hashlib
 import hmac
 import json
 import smtplib
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +19,7 @@ from django.utils import timezone
 
 from dashboard.choices import ConditionKind
 from dashboard.models import AuditEntry, Condition, Notice, Receiver
+from dashboard.services import notifying
 from dashboard.services.errors import ServiceError
 from dashboard.services.notifying import NotSent, delete_receiver, forget_old, make_due, save_receiver, send_due, send_test
 from tests.support.processes import free_port
@@ -177,6 +181,29 @@ def test_a_redirect_is_not_followed_and_no_error_shows_the_address(hook: Hook, r
     notes = " ".join(AuditEntry.objects.values_list("note", flat=True))
     assert "hidden" not in notes
     assert receiver.secret not in notes
+
+
+def test_one_that_answers_a_byte_at_a_time_keeps_nobody(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    monkeypatch.setattr(notifying, "CALL_S", 0.5)
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with server.accept()[0] as sock, suppress(OSError):
+                sock.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not gone.wait(0.05):
+                    sock.sendall(b"X")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        slow = save_receiver(None, by=None, name="slow", kind="webhook", address=address, hold_s=0)
+        begin = time.monotonic()
+        with pytest.raises(NotSent, match="it did not answer in time"):
+            send_test(slow, by=None)
+        assert time.monotonic() - begin < 5
+        gone.set()
+        thread.join()
 
 
 def test_only_one_sends_to_a_receiver_at_a_time(hook: Hook, receiver: Receiver, now: datetime) -> None:
