@@ -75,6 +75,7 @@ MAX_LOG_LINES: Final = 500          # of one message
 MAX_LOG_CHARS: Final = 2000
 GONE_AFTER_S: Final = SILENCE_S     # without a newer connection the node is down
 
+NORMAL: Final = 1000                # no server of ours may send 1001
 CLOSE_OF: Final = {
     Standing.WAITING: Close.WAITING, Standing.PAUSED: Close.PAUSED, Standing.REVOKED: Close.REVOKED, Standing.NEW: Close.REVOKED,
 }
@@ -391,7 +392,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
             is_silent = self.hello is None and self.held is None
             if now - self.heard_at >= SILENCE_S or (is_silent and now - begun >= HELLO_S):
                 logger.info("node %d says nothing any more", self.node.pk)
-                await self._end(1001, "nothing was heard")
+                await self._end(NORMAL, "nothing was heard")
                 return
             if is_silent:
                 continue

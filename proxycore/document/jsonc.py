@@ -18,6 +18,7 @@ from proxycore.errors import ProxyError
 
 MAX_DOCUMENT_CHARS = 16 * 1024 * 1024
 MAX_DEPTH = 64                  # objects and lists inside each other
+MAX_CONTAINERS = 300_000        # objects and lists of a document; one of 16 MiB with clients alone has fewer
 MAX_NUMBER_CHARS = 400          # Python refuses to read integers of some thousand digits; nobody needs them
 MAX_DUPLICATES = 100            # reported ones; then reading ends
 
@@ -168,10 +169,11 @@ def parse(text: str) -> Parsed:
 
 
 class _Reader:
-    __slots__ = ("_comments", "_duplicates", "_line_starts", "_text")
+    __slots__ = ("_comments", "_containers", "_duplicates", "_line_starts", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._containers = 0
         self._comments: list[tuple[int, int]] = []
         self._duplicates: list[Fault] = []
         self._line_starts = [0]
@@ -236,6 +238,9 @@ class _Reader:
         if character == "{" or character == "[":
             if depth == MAX_DEPTH:
                 raise self._error(offset, f"there are more than {MAX_DEPTH} objects and lists inside each other")
+            self._containers += 1
+            if self._containers > MAX_CONTAINERS:
+                raise self._error(offset, f"there are more than {MAX_CONTAINERS} objects and lists")
             return self._object(offset, depth + 1) if character == "{" else self._list(offset, depth + 1)
         if character == "'":
             raise self._error(offset, "text must be in double quotes, not in single ones")

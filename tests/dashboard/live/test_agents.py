@@ -125,7 +125,7 @@ async def test_a_paused_agent_that_is_silent_is_let_go(world: World, monkeypatch
     await agent.open()
     await agent.greet(is_paused=True)
     assert (await agent.await_("ping"))["type"] == "ping"
-    assert (await agent.await_("closed"))["code"] == 1001
+    assert (await agent.await_("closed"))["code"] == 1000
 
 
 async def test_another_identity_ends_the_connection_of_the_old_one(world: World) -> None:

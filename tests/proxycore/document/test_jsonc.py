@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxycore.document.jsonc import MAX_DEPTH, MAX_DOCUMENT_CHARS, Fault, JsonError, parse
+from proxycore.document.jsonc import MAX_CONTAINERS, MAX_DEPTH, MAX_DOCUMENT_CHARS, Fault, JsonError, parse
 
 DOCUMENT = """\
 // a bridge
@@ -201,3 +201,10 @@ def test_a_text_that_ends_too_soon_is_refused(value: object, data: st.DataObject
     cut = data.draw(st.integers(0, len(text) - 1))
     with pytest.raises(JsonError):
         parse(text[:cut])
+
+
+def test_there_is_an_end_to_objects_and_lists() -> None:
+    """Each is known by its place: five millions of them, which 15 MiB hold, took gigabytes."""
+    parse("[" + ",".join(["{}"] * (MAX_CONTAINERS - 1)) + "]")
+    with pytest.raises(JsonError, match="more than 300000 objects and lists"):
+        parse("[" + ",".join(["{}"] * MAX_CONTAINERS) + "]")
