@@ -90,6 +90,11 @@ def test_what_is_wrong_comes_first_in_words_with_buttons(page: Page, shared: Pan
     expect(problem).to_have_count(0)
     expect(page.locator("#live-problems")).to_contain_text("Everything that is published runs.")
     expect(page.locator("[data-total=tunnels]")).to_have_text("4/4 up")
+    for number in ("1", "2", "4"):
+        for portal in feed.tree["1"]["workers"][number]["portals"].values():
+            portal["paused"] = True
+    feed.tick()
+    expect(page.locator("[data-total=tunnels]")).to_have_text("none on")
 
 
 def test_carriers_of_an_earlier_revision_are_no_bridge(page: Page, shared: Panel, feed: Feed) -> None:

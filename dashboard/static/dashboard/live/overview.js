@@ -49,7 +49,8 @@ function writeTotals() {
     opened += rates[2];
   }
   const shown = store.isKnown;
-  write(totals.tunnels, shown ? `${count(up)}/${count(running)} up` : "–");
+  const noneOn = !running && store.map.lanes.length;       // paused, switched off, not published yet
+  write(totals.tunnels, !shown ? "–" : noneOn ? "none on" : `${count(up)}/${count(running)} up`);
   write(totals.sessions, shown ? count(sessions) : "–");
   write(totals.down, shown ? rate(downRate) : "–");
   write(totals.up, shown ? rate(upRate) : "–");
