@@ -76,7 +76,8 @@ def diff_lists(kind: Kind, old: Sequence[Entry], new: Sequence[Entry], pairs: Pa
             yield _added(str(kind), entry_name(kind, entry.body, number), describe(kind, entry.body), place)
         else:
             name = entry_name(kind, old[before].body, before)
-            yield from diff_entries(str(kind), name, old[before], entry)
+            if not _is_same(old[before], entry):
+                yield from diff_entries(str(kind), name, old[before], entry)
             if kind is Kind.INBOUND:
                 yield from _diff_clients(name, old[before].clients, entry.clients)
     for number in moved(pairs):
@@ -85,6 +86,11 @@ def diff_lists(kind: Kind, old: Sequence[Entry], new: Sequence[Entry], pairs: Pa
             name = entry_name(kind, new[number].body, number)
             text = f"{kind} {name} moves from place {before + 1} to {number + 1}"
             yield Change("moved", str(kind), name, "", str(before + 1), str(number + 1), text)
+
+
+def _is_same(old: Entry, new: Entry) -> bool:
+    """Whether nothing of an entry changed, its clients aside: as of nearly all of a long list."""
+    return old.enabled == new.enabled and old.comments == new.comments and write_json(old.body) == write_json(new.body)
 
 
 def diff_entries(what: str, name: str, old: Entry, new: Entry) -> Iterator[Change]:
@@ -108,7 +114,7 @@ def _diff_clients(inbound: str, old: Sequence[Entry], new: Sequence[Entry]) -> I
     for number, (client, before) in enumerate(zip(new, pairs, strict=True)):
         if before is None:
             yield _added("client", f"{client_name(client.body, number)} of inbound {inbound}", "")
-        else:
+        elif not _is_same(old[before], client):
             name = f"{client_name(old[before].body, before)} of inbound {inbound}"
             yield from diff_entries("client", name, old[before], client)
     if moved(pairs):

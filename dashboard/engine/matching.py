@@ -19,23 +19,23 @@ Pairs = list[int | None]
 def match_entries(kind: Kind, old: Sequence[Entry], new: Sequence[Entry]) -> Pairs:
     """By row, if the new ones have any; by tag; else by an equal entry; else by the same place among those that were found,
     if it is about the same thing."""
-    matching = _Matching(len(old), len(new))
-    matching.by_key([one.pk for one in old], [one.pk for one in new])
+    matching = _Matching(old, new)
     name = "ruleTag" if kind is Kind.RULE else "tag"
-    matching.by_key([_name(one.body, name) for one in old], [_name(one.body, name) for one in new])
-    matching.by_key([write_json(one.body) for one in old], [write_json(one.body) for one in new])
-    matching.by_gap(lambda one, other: _is_alike(kind, old[one].body, new[other].body))
+    matching.by_key(_row)
+    matching.by_key(lambda one: _name(one.body, name))
+    matching.by_key(_text)
+    matching.by_gap(lambda one, other: _is_alike(kind, one.body, other.body))
     return matching.pairs
 
 
 def match_clients(old: Sequence[Entry], new: Sequence[Entry]) -> Pairs:
     """By row, if the new ones have any; by id or password, else by email: never by place alone, because what somebody used
     belongs to him."""
-    matching = _Matching(len(old), len(new))
-    matching.by_key([one.pk for one in old], [one.pk for one in new])
-    matching.by_key([hashed_form(secret_of(one.body)) for one in old], [hashed_form(secret_of(one.body)) for one in new])
-    matching.by_key([_email(one.body) for one in old], [_email(one.body) for one in new])
-    matching.by_key([write_json(one.body) for one in old], [write_json(one.body) for one in new])
+    matching = _Matching(old, new)
+    matching.by_key(_row)
+    matching.by_key(lambda one: hashed_form(secret_of(one.body)))
+    matching.by_key(lambda one: _email(one.body))
+    matching.by_key(_text)
     return matching.pairs
 
 
@@ -49,25 +49,28 @@ def moved(pairs: Pairs) -> list[int]:
 
 
 class _Matching:
-    __slots__ = ("_free_new", "_free_old", "pairs")
+    __slots__ = ("_free_new", "_free_old", "_new", "_old", "pairs")
 
-    def __init__(self, old: int, new: int) -> None:
-        self.pairs: Pairs = [None] * new
-        self._free_old = dict.fromkeys(range(old))
-        self._free_new = dict.fromkeys(range(new))
+    def __init__(self, old: Sequence[Entry], new: Sequence[Entry]) -> None:
+        self.pairs: Pairs = [None] * len(new)
+        self._old, self._new = old, new
+        self._free_old = dict.fromkeys(range(len(old)))
+        self._free_new = dict.fromkeys(range(len(new)))
 
-    def by_key(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> None:
+    def by_key(self, key: Callable[[Entry], Hashable]) -> None:
         """Pair entries with equal keys, in order. An empty key fits none."""
+        if not self._free_old or not self._free_new:
+            return
         places: dict[Hashable, deque[int]] = {}
         for number in self._free_old:
-            if old[number]:
-                places.setdefault(old[number], deque()).append(number)
+            if found_key := key(self._old[number]):
+                places.setdefault(found_key, deque()).append(number)
         for number in list(self._free_new):
-            found = places.get(new[number])
+            found = places.get(key(self._new[number]))
             if found:
                 self._pair(found.popleft(), number)
 
-    def by_gap(self, is_alike: Callable[[int, int], bool]) -> None:
+    def by_gap(self, is_alike: Callable[[Entry, Entry], bool]) -> None:
         """Pair what is left and stands equally far behind the same pair."""
         if not self._free_old or not self._free_new:
             return
@@ -86,12 +89,20 @@ class _Matching:
                 continue
             found = places.get((last, offset))
             offset += 1
-            if found is not None and is_alike(found, number):
+            if found is not None and is_alike(self._old[found], self._new[number]):
                 self._pair(found, number)
 
     def _pair(self, old: int, new: int) -> None:
         self.pairs[new] = old
         del self._free_old[old], self._free_new[new]
+
+
+def _row(entry: Entry) -> Hashable:
+    return entry.pk
+
+
+def _text(entry: Entry) -> Hashable:
+    return write_json(entry.body)
 
 
 def _name(body: Body, key: str) -> str:

@@ -18,8 +18,11 @@ def read_object(text: str) -> dict[str, Any]:
     return value
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))      # json.dumps makes one each time
+
+
 def write_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def read_comments(text: str) -> list[StoredComment]:
