@@ -31,7 +31,7 @@ SANS_IO = ("proxycore/wire/*.py", "proxycore/messages/*.py", "proxycore/*/codec*
 NO_IO = ("asyncio", "socket", "ssl", "selectors", "threading", "uvloop", "time", "datetime", "os", "random", "secrets", "logging")
 DJANGO_SIDE = ("django", "channels", "rest_framework", "dashboard", "xrevsite", "celery", "redis", "daphne")
 THIRD_PARTY_OF_PROXYCORE = frozenset({
-    "uvloop", "cryptography", "pydantic", "pydantic_core", "websockets", "iptocc", "yaml", "proxycore",
+    "uvloop", "cryptography", "pydantic", "pydantic_core", "websockets", "iptocc", "yaml", "re2", "proxycore",
 })
 PROTOCOL_MAY_IMPORT = (
     "base", "wire", "mux", "net", "transport", "errors", "stream", "destination", "tasks", "protocols.base",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from proxycore.routing.patterns import Pattern
+
 DEFAULT_COST = 1.0
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -14,7 +16,7 @@ class Cost(NamedTuple):
     """`text` is looked for in the tag, or with `pattern` that. `value` 0: the first number in what was found."""
 
     text: str
-    pattern: re.Pattern[str] | None
+    pattern: Pattern | None
     value: float
 
 
@@ -49,5 +51,4 @@ MAX_SCALED_NS = float(2**63 - 1)
 def _found(entry: Cost, tag: str) -> str:
     if entry.pattern is None:
         return entry.text if entry.text in tag else ""
-    match = entry.pattern.search(tag)
-    return match[0] if match is not None else ""
+    return entry.pattern.found_in(tag) or ""

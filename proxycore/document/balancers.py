@@ -13,7 +13,7 @@ from proxycore.balancing.least_load import LeastLoadSettings
 from proxycore.document.duration import Duration
 from proxycore.document.shape import Shape
 from proxycore.document.words import Split, one_of
-from proxycore.routing.domains import compile_pattern
+from proxycore.routing.patterns import Pattern
 
 _STRATEGIES: Mapping[str, StrategyName] = {
     "": "random", "random": "random", "roundrobin": "roundRobin", "leastping": "leastPing", "leastload": "leastLoad",
@@ -52,7 +52,7 @@ class CostShape(Shape):
     @model_validator(mode="after")
     def _compiles(self) -> CostShape:
         if self.regexp:
-            compile_pattern(self.match)
+            Pattern(self.match)
         return self
 
 
@@ -72,7 +72,7 @@ class LeastLoadShape(Shape):
 
 
 def _cost(shape: CostShape) -> Cost:
-    return Cost(shape.match, compile_pattern(shape.match) if shape.regexp else None, shape.value)
+    return Cost(shape.match, Pattern(shape.match) if shape.regexp else None, shape.value)
 
 
 class NoSettingsShape(Shape):

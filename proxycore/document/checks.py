@@ -17,11 +17,9 @@ from proxycore.document.report import Report
 from proxycore.document.routing import RuleShape
 from proxycore.document.sections import Sections
 from proxycore.document.shape import field_of
-from proxycore.routing.domains import may_backtrack
 from proxycore.routing.router import Router
 from proxycore.routing.rule import Rule
 
-_SLOW_PATTERN = "a repetition inside a repetition: on some names this pattern may take very long"
 TagPlaces = dict[str, Loc]
 
 
@@ -184,26 +182,11 @@ def _check_rules(found: Sections, inbound_tags: Sequence[str], report: Report) -
             if tag not in known:
                 hint = partial(did_you_mean, tag, inbound_tags)
                 report.warn(_entry((*loc, "inboundTag"), position, report), f'there is no inbound or bridge "{tag}"', hint)
-        _check_patterns(shape, loc, report)
 
 
 def _entry(loc: Loc, position: int, report: Report) -> Loc:
     """The place of a list's entry; of the list, where it is written as one text."""
     return (*loc, position) if report.has((*loc, position)) else loc
-
-
-def _check_patterns(shape: RuleShape, loc: Loc, report: Report) -> None:
-    for name, patterns in (
-        ("domain", [entry.text if entry.pattern is not None else "" for entry in shape.domain]),
-        ("user", [entry.text if entry.pattern is not None else "" for entry in shape.user]),
-    ):
-        for position, pattern in enumerate(patterns):
-            if may_backtrack(pattern):
-                key = "domains" if name == "domain" and report.has((*loc, "domains")) else name
-                report.warn(_entry((*loc, key), position, report), _SLOW_PATTERN)
-    for name, attribute in shape.attrs.items():
-        if may_backtrack(attribute.pattern):
-            report.warn((*loc, "attrs", name), _SLOW_PATTERN)
 
 
 def _check_bridges(found: Sections, rules: Sequence[Rule], tags: TagPlaces, report: Report) -> None:

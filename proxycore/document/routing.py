@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from re import Pattern
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AliasChoices, Field, PlainValidator
@@ -15,7 +14,8 @@ from proxycore.document.shape import Shape
 from proxycore.document.words import Split, Text, one_of, parsed
 from proxycore.routing.addresses import AddressCondition, AddressItem
 from proxycore.routing.condition import Condition
-from proxycore.routing.domains import DomainCondition, compile_pattern
+from proxycore.routing.domains import DomainCondition
+from proxycore.routing.patterns import Pattern
 from proxycore.routing.ports import PortCondition, PortRange
 from proxycore.routing.router import DomainStrategy
 from proxycore.routing.rule import InboundTagCondition, NetworkCondition, Rule, UserCondition, UserEntry, parse_user
@@ -49,7 +49,7 @@ def _rule_type(value: object) -> str:
     return value
 
 
-def _attributes(value: object) -> dict[str, Pattern[str]]:
+def _attributes(value: object) -> dict[str, Pattern]:
     if isinstance(value, str):
         raise ValueError("the text of V2Ray is not read; write an object of names and patterns, as Xray has it")
     if not isinstance(value, dict) or not all(isinstance(pattern, str) for pattern in value.values()):
@@ -57,7 +57,7 @@ def _attributes(value: object) -> dict[str, Pattern[str]]:
     patterns = {}
     for name, pattern in value.items():
         try:
-            patterns[name] = compile_pattern(pattern)
+            patterns[name] = Pattern(pattern)
         except ValueError as error:
             raise ValueError(f'"{name[:40]}": {error}') from None
     return patterns
@@ -84,7 +84,7 @@ class RuleShape(Shape):
     local_port: PortList = ()
     user: Users = Field(default_factory=list)
     protocol: Tags = Field(default_factory=list)
-    attrs: Annotated[dict[str, Pattern[str]], PlainValidator(_attributes)] = Field(default_factory=dict)
+    attrs: Annotated[dict[str, Pattern], PlainValidator(_attributes)] = Field(default_factory=dict)
     vless_route: PortList = ()
     local_os: Tags = Field(default_factory=list, validation_alias="localOS")
     process: Tags = Field(default_factory=list)

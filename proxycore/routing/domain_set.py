@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from proxycore.routing.domains import DomainEntry, Keywords, compile_pattern, parents
+from proxycore.routing.domains import DomainEntry, Keywords, parents
+from proxycore.routing.patterns import Pattern, Patterns
 
 
 class DomainSet:
@@ -15,7 +16,7 @@ class DomainSet:
     cannot be compiled.
     """
 
-    __slots__ = ("_keywords", "full", "keywords", "searches", "suffixes", "text")
+    __slots__ = ("_keywords", "full", "keywords", "patterns", "suffixes", "text")
 
     kind = "list"
     pattern = None          # as an entry it has none; those that are in it are not shown one by one
@@ -34,13 +35,13 @@ class DomainSet:
         self.suffixes = frozenset(suffixes)
         self.keywords = tuple(sorted(set(keywords)))
         self._keywords = Keywords(self.keywords)
-        self.searches = tuple(compile_pattern(regexp).search for regexp in regexps)
+        self.patterns = Patterns(map(Pattern, regexps))
 
     def __str__(self) -> str:
         return self.text
 
     def __len__(self) -> int:
-        return len(self.full) + len(self.suffixes) + len(self.keywords) + len(self.searches)
+        return len(self.full) + len(self.suffixes) + len(self.keywords) + len(self.patterns)
 
     def find(self, name: str) -> str | None:
         """The entry (with its prefix) that fits `name`, which is in lower case."""
@@ -54,10 +55,8 @@ class DomainSet:
         keyword = self._keywords.find(name) if self.keywords else None
         if keyword is not None:
             return "keyword:" + keyword
-        for search in self.searches:
-            if search(name) is not None:
-                return "regexp:" + search.__self__.pattern  # type: ignore[attr-defined,no-any-return]
-        return None
+        pattern = self.patterns.find(name)
+        return "regexp:" + pattern.text if pattern is not None else None
 
 
 DomainItem: TypeAlias = DomainEntry | DomainSet
@@ -67,13 +66,13 @@ DomainItem: TypeAlias = DomainEntry | DomainSet
 class SetIndex:
     """Which rules name a list that a name is in, for all lists together. Keywords are filed elsewhere."""
 
-    __slots__ = ("_full", "_searches", "_suffixes")
+    __slots__ = ("_full", "_patterns", "_suffixes")
 
     def __init__(self, rules: Mapping[DomainSet, Sequence[int]]) -> None:
         # A tuple of positions is shared by all names of a list: a name costs its place in the table, and nothing more.
         self._full: dict[str, tuple[int, ...]] = {}
         self._suffixes: dict[str, tuple[int, ...]] = {}
-        self._searches = [(search, tuple(numbers)) for one, numbers in rules.items() for search in one.searches]
+        self._patterns = [(one.patterns, tuple(numbers)) for one, numbers in rules.items() if one.patterns]
         joined: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, ...]] = {}
         for one, numbers in rules.items():
             _file(self._full, one.full, tuple(numbers), joined)
@@ -87,8 +86,8 @@ class SetIndex:
             for parent in parents(name):
                 if parent in suffixes:
                     found += suffixes[parent]
-        for search, numbers in self._searches:
-            if search(name) is not None:
+        for patterns, numbers in self._patterns:
+            if patterns.find(name) is not None:
                 found += numbers
 
 

@@ -7,30 +7,28 @@ in it never match. A trailing dot is part of the name.
 from __future__ import annotations
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from proxycore.destination import Request
 from proxycore.routing.condition import Condition, some_of
+from proxycore.routing.patterns import Pattern, Patterns
 
 if TYPE_CHECKING:
     from proxycore.routing.domain_set import DomainItem
 
 GRAM_CHARS = 4              # a keyword is found by one piece of this length; shorter keywords by themselves
-MAX_PATTERN_CHARS = 4096    # of one regexp entry
 _SCANNED_KEYWORDS = 8       # up to so many, searching for each in turn is quicker than cutting the name up
 
 _PREFIXES = ("full", "domain", "keyword", "regexp", "dotless")
 _LISTS = ("geosite", "ext", "ext-domain", "ext-site")
-_POSIX_CLASS = "[[:"
 
 
 class DomainEntry(NamedTuple):
     kind: Literal["full", "domain", "keyword", "regexp", "dotless"]
     text: str                               # in lower case, but for a regexp
-    pattern: re.Pattern[str] | None = None  # of a regexp
+    pattern: Pattern | None = None      # of a regexp
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.text}"
@@ -49,47 +47,10 @@ def parse_domain(text: str) -> DomainEntry:
     if not rest and prefix != "dotless":
         raise ValueError("the entry is empty")
     if prefix == "regexp":
-        return DomainEntry("regexp", rest, compile_pattern(rest))
+        return DomainEntry("regexp", rest, Pattern(rest))
     if prefix == "dotless" and "." in rest:
         raise ValueError("the text after `dotless:` must not contain a dot")
     return DomainEntry(prefix, rest.lower())    # type: ignore[arg-type]
-
-
-def compile_pattern(text: str) -> re.Pattern[str]:
-    r"""Compile a pattern that was written for Go's RE2. ASCII classes, as there: `\d` is 0-9.
-
-    Raises ValueError for what Python's `re` does not know, or knows with another meaning.
-    """
-    if len(text) > MAX_PATTERN_CHARS:
-        raise ValueError(f"the pattern is longer than {MAX_PATTERN_CHARS} characters")
-    if _POSIX_CLASS in text:
-        raise ValueError("character classes such as [[:alpha:]] are not supported; write [a-z]")
-    try:
-        return re.compile(text, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"the pattern does not compile: {error}") from None
-
-
-def may_backtrack(text: str) -> bool:
-    """Whether a repetition inside a repetition is in the pattern: on some names it may take very long, unlike in RE2."""
-    repeats = [False]                   # per open group: whether something in it is repeated
-    previous = ""
-    characters = iter(text)
-    for character in characters:
-        if character == "\\":
-            next(characters, None)
-        elif character == "(":
-            repeats.append(False)
-        elif character == ")" and len(repeats) > 1:
-            inner = repeats.pop()
-            repeats[-1] = repeats[-1] or inner
-            character = "(repeated)" if inner else character
-        elif character in "+*{":
-            if previous == "(repeated)":
-                return True
-            repeats[-1] = True
-        previous = character
-    return False
 
 
 def rare_grams(keywords: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -154,7 +115,7 @@ class Keywords:
 class DomainCondition(Condition):
     """The target is a domain that one of the entries fits, or that is in one of the lists."""
 
-    __slots__ = ("_dotless", "_full", "_keywords", "_regexps", "_suffixes", "items", "sets")
+    __slots__ = ("_dotless", "_full", "_keywords", "_patterns", "_suffixes", "items", "sets")
 
     def __init__(self, items: Sequence[DomainItem]) -> None:
         self.items = tuple(items)
@@ -164,7 +125,7 @@ class DomainCondition(Condition):
         self._suffixes = frozenset(entry.text for entry in entries if entry.kind == "domain")
         self._keywords = Keywords(entry.text for entry in entries if entry.kind == "keyword")
         self._dotless = Keywords(entry.text for entry in entries if entry.kind == "dotless")
-        self._regexps = tuple(entry.pattern.search for entry in entries if entry.pattern is not None)
+        self._patterns = Patterns(entry.pattern for entry in entries if entry.pattern is not None)
 
     def holds(self, request: Request) -> bool:
         host = request.route_domain or request.destination.host
@@ -185,9 +146,9 @@ class DomainCondition(Condition):
             keyword = self._dotless.find(name)
             if keyword is not None:
                 return "dotless:" + keyword
-        for search in self._regexps:
-            if search(name) is not None:
-                return "regexp:" + search.__self__.pattern  # type: ignore[attr-defined,no-any-return]
+        pattern = self._patterns.find(name)
+        if pattern is not None:
+            return "regexp:" + pattern.text
         for one in self.sets:
             found = one.find(name)
             if found is not None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from re import Pattern
 from typing import NamedTuple
 
 from proxycore.destination import Request
 from proxycore.routing.condition import Condition, some_of
-from proxycore.routing.domains import compile_pattern
+from proxycore.routing.patterns import Pattern, Patterns
 
 _REGEXP = "regexp:"
 
@@ -48,7 +47,7 @@ class NetworkCondition(Condition):
 
 class UserEntry(NamedTuple):
     text: str                           # as written
-    pattern: Pattern[str] | None        # of an entry with `regexp:`
+    pattern: Pattern | None             # of an entry with `regexp:`
 
 
 def parse_user(text: str) -> UserEntry:
@@ -56,27 +55,27 @@ def parse_user(text: str) -> UserEntry:
     if not text.removeprefix(_REGEXP):
         raise ValueError("the entry is empty")
     if text.startswith(_REGEXP):
-        return UserEntry(text, compile_pattern(text.removeprefix(_REGEXP)))
+        return UserEntry(text, Pattern(text.removeprefix(_REGEXP)))
     return UserEntry(text, None)
 
 
 class UserCondition(Condition):
     """The credential's e-mail fits an entry; a request without one never does."""
 
-    __slots__ = ("_regexps", "entries", "exact")
+    __slots__ = ("_patterns", "entries", "exact")
 
     def __init__(self, entries: Sequence[UserEntry]) -> None:
         self.entries = tuple(entries)
         self.exact = frozenset(entry.text for entry in entries if entry.pattern is None)
-        self._regexps = tuple(entry.pattern.search for entry in entries if entry.pattern is not None)
+        self._patterns = Patterns(entry.pattern for entry in entries if entry.pattern is not None)
 
     @property
     def has_pattern(self) -> bool:
-        return bool(self._regexps)
+        return bool(self._patterns)
 
     def holds(self, request: Request) -> bool:
         user = request.user
-        return bool(user) and (user in self.exact or any(search(user) for search in self._regexps))
+        return bool(user) and (user in self.exact or self._patterns.find(user) is not None)
 
     def why(self, request: Request) -> str:
         if not request.user:

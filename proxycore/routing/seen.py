@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from re import Pattern
 
 from proxycore.destination import Request
 from proxycore.routing.condition import Condition, some_of
+from proxycore.routing.patterns import Pattern
 from proxycore.routing.ports import PortCondition, PortRange, show_ports
 
 _OS_NAMES = {"win32": "windows"}        # where Python's name is not Go's
@@ -37,7 +37,7 @@ class AttributesCondition(Condition):
 
     __slots__ = ("patterns",)
 
-    def __init__(self, patterns: Mapping[str, Pattern[str]]) -> None:
+    def __init__(self, patterns: Mapping[str, Pattern]) -> None:
         """Names are compared in lower case."""
         self.patterns = {name.lower(): pattern for name, pattern in patterns.items()}
 
@@ -49,7 +49,7 @@ class AttributesCondition(Condition):
         attributes = request.attributes or {}
         for name, pattern in self.patterns.items():
             value = attributes.get(name)
-            if value is None or pattern.search(value) is None:
+            if value is None or pattern.found_in(value) is None:
                 return name
         return None
 

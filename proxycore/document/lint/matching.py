@@ -9,7 +9,7 @@ from typing import Final
 
 from proxycore.document.lint.tree import Node
 from proxycore.routing.addresses import Blocks, parse_address
-from proxycore.routing.domains import DomainEntry, may_backtrack, parents, parse_domain
+from proxycore.routing.domains import DomainEntry, parents, parse_domain
 from proxycore.routing.ports import PortRange, parse_ports
 
 MATCHERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,7 +33,6 @@ MATCHERS: Final[Mapping[str, tuple[str, ...]]] = {
 
 # A request that a bridge makes has no client, so these never fit it.
 _OF_CLIENTS = frozenset({"source", "sourcePort", "localIP", "localPort", "user", "protocol", "attrs", "process", "vlessRoute"})
-_NO_PATTERN_CHARS = 256  # names longer than this are not tried against patterns
 
 
 class Names:
@@ -185,8 +184,8 @@ def any_of(answers: Iterable[bool | None]) -> bool | None:
     return None if None in known else False
 
 
-def fits_entry(entry: DomainEntry, name: str) -> bool | None:
-    """Whether a name, in lower case, fits; None for a pattern that is not tried."""
+def fits_entry(entry: DomainEntry, name: str) -> bool:
+    """Whether a name, in lower case, fits."""
     if entry.kind == "full":
         return name == entry.text
     if entry.kind == "domain":
@@ -195,9 +194,7 @@ def fits_entry(entry: DomainEntry, name: str) -> bool | None:
         return entry.text in name
     if entry.kind == "dotless":
         return "." not in name and entry.text in name
-    if entry.pattern is None or len(name) > _NO_PATTERN_CHARS or may_backtrack(entry.text):
-        return None
-    return entry.pattern.search(name) is not None
+    return entry.pattern is not None and entry.pattern.found_in(name) is not None
 
 
 def _fits_ip(rule: Rule, host: str | None, resolves: bool) -> bool | None:

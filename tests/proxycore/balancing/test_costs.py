@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from proxycore.balancing.costs import Cost, Costs
+from proxycore.routing.patterns import Pattern
 
 
 @pytest.mark.parametrize(
@@ -17,9 +16,9 @@ from proxycore.balancing.costs import Cost, Costs
         (Cost("eu", None, 0.0), "eu-1", 1.0),                                # the text that was found has no number
         (Cost("x2.5", None, 0.0), "eu-x2.5", 2.5),
         (Cost("", None, 4.0), "eu-1", 1.0),                                  # nothing is found by looking for nothing
-        (Cost("-[0-9]+", re.compile("-[0-9]+"), 0.0), "eu-16-3", 16.0),
-        (Cost("-[0-9]+", re.compile("-[0-9]+"), 3.0), "eu-16", 3.0),
-        (Cost("^us", re.compile("^us"), 3.0), "eu-us", 1.0),
+        (Cost("-[0-9]+", Pattern("-[0-9]+"), 0.0), "eu-16-3", 16.0),
+        (Cost("-[0-9]+", Pattern("-[0-9]+"), 3.0), "eu-16", 3.0),
+        (Cost("^us", Pattern("^us"), 3.0), "eu-us", 1.0),
         (Cost("eu", None, -1.0), "eu-7", 1.0),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proxycore.balancing.costs import Cost
 from proxycore.balancing.least_load import LeastLoadSettings, LeastLoadStrategy
 from proxycore.balancing.observation import Observation, Observations
+from proxycore.routing.patterns import Pattern
 from tests.proxycore.balancing.observed import MS, alive, burst, dead, fair_share, never
 
 FIVE = {"a": burst(50, 12), "b": burst(50, 25), "c": burst(50, 31), "d": burst(50, 40), "e": burst(50, 41)}
@@ -92,7 +93,8 @@ def test_one_of_the_best_is_chosen_by_chance() -> None:
 @given(
     st.builds(
         LeastLoadSettings, st.integers(0, 6), st.integers(0, 100 * MS), st.floats(0, 1),
-        st.lists(st.integers(1, 60 * MS), max_size=3).map(tuple)),
+        st.lists(st.integers(1, 60 * MS), max_size=3).map(tuple),
+        st.lists(st.builds(Cost, pattern=st.none() | st.builds(Pattern, st.sampled_from(["^a", "[0-9]+$", "b"])))).map(tuple)),
     st.dictionaries(st.sampled_from(TAGS), st.builds(burst, st.integers(0, 99), st.integers(0, 99), st.integers(1, 9))),
 )
 def test_the_chosen_are_the_best_of_the_candidates_each_once(settings: LeastLoadSettings, seen: Observations) -> None:

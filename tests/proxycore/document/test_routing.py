@@ -26,7 +26,7 @@ def document(rules: str, routing: str = "") -> str:
         (
             '{"domain": ["regexp:("]}',
             "domain[0]",
-            "the pattern does not compile: missing ), unterminated subpattern at position 0",
+            "the pattern does not compile: missing ): (",
         ),
         ('{"domain": [""]}', "domain[0]", "the entry is empty"),
         ('{"domain": "a, b"}', "domain", "the entry has blanks around it, which Xray takes for a part of it"),
@@ -36,7 +36,7 @@ def document(rules: str, routing: str = "") -> str:
         ('{"source": ["x"]}', "source[0]", "an IP address or a CIDR block such as 10.0.0.0/8 is expected"),
         ('{"port": 70000}', "port", "a port must be from 0 to 65535"),
         ('{"network": "tpc"}', "network", '"tpc" is no network; did you mean "tcp"?'),
-        ('{"user": ["regexp:["]}', "user[0]", "the pattern does not compile: unterminated character set at position 0"),
+        ('{"user": ["regexp:["]}', "user[0]", "the pattern does not compile: missing ]: ["),
         ('{"port": 1, "type": "chinaip"}', "type", 'the only kind of rule is "field"'),
         ('{"protocol": [""]}', "protocol[0]", "the entry is empty"),
         (
@@ -48,7 +48,7 @@ def document(rules: str, routing: str = "") -> str:
         (
             '{"attrs": {":path": "("}}',
             "attrs",
-            '":path": the pattern does not compile: missing ), unterminated subpattern at position 0',
+            '":path": the pattern does not compile: missing ): (',
         ),
         ('{"vlessRoute": "65536"}', "vlessRoute", "a port must be from 0 to 65535"),
         ('{"port": 1, "process": [""]}', "process[0]", "the entry is empty"),
@@ -109,11 +109,6 @@ def test_a_strategy_without_rules_for_addresses_is_noted() -> None:
     assert lines_of(by_port) == ["a.json:1:32: warning: routing.domainStrategy: has no effect: no rule has an ip matcher"]
 
 
-def test_a_pattern_that_may_take_very_long_is_noted() -> None:
-    (line,) = lines_of(document('{"outboundTag": "d", "domain": ["x", "regexp:^(a+)+$"]}'))
-    assert line.startswith("a.json:1:61: warning: routing.rules[0].domain[1]: a repetition inside a repetition")
-
-
 def test_matchers_of_what_was_seen_are_read() -> None:
     rule = '{"outboundTag": "d", "protocol": "http,tls", "attrs": {":Path": "^/a"}, "vlessRoute": "1-5", "localOS": ["Linux"]}'
     system, protocol, route, attributes = read(document(rule)).rules[0].conditions
@@ -124,11 +119,6 @@ def test_matchers_of_what_was_seen_are_read() -> None:
     assert isinstance(route, VlessRouteCondition)
     assert isinstance(attributes, AttributesCondition)
     assert list(attributes.patterns) == [":path"]
-
-
-def test_a_pattern_of_an_attribute_that_may_take_very_long_is_noted() -> None:
-    (line,) = lines_of(document('{"outboundTag": "d", "attrs": {"host": "^(a+)+$"}}'))
-    assert line.split(": ", 1)[1].startswith("warning: routing.rules[0].attrs.host: a repetition inside a repetition")
 
 
 def test_lists_are_read_from_the_folder_that_the_environment_names(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from proxycore.destination import Destination, Request
+from proxycore.routing.patterns import Pattern
 from proxycore.routing.seen import AttributesCondition, LocalOsCondition, ProtocolCondition, VlessRouteCondition
 
 PLAIN = Request(Destination("tcp", "example.org", 80), "in")
@@ -32,7 +31,7 @@ def test_any_entry_of_a_protocol_rule_is_enough() -> None:
 
 
 def attributes(**patterns: str) -> AttributesCondition:
-    return AttributesCondition({name.replace("_", ":", 1): re.compile(text) for name, text in patterns.items()})
+    return AttributesCondition({name.replace("_", ":", 1): Pattern(text) for name, text in patterns.items()})
 
 
 def test_every_attribute_must_fit_somewhere_in_it() -> None:
@@ -41,7 +40,7 @@ def test_every_attribute_must_fit_somewhere_in_it() -> None:
 
 
 def test_names_of_attributes_are_compared_in_lower_case() -> None:
-    assert AttributesCondition({"User-Agent": re.compile("curl")}).holds(GET)
+    assert AttributesCondition({"User-Agent": Pattern("curl")}).holds(GET)
 
 
 def test_a_missing_attribute_fits_no_pattern() -> None:
