@@ -26,6 +26,9 @@ def answering(answer: Answer) -> Iterator[PanelAddress]:
         with sock, contextlib.suppress(OSError):        # who joins may leave amid an answer
             sock.recv(65536)
             answer(sock, over)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):         # the body comes by itself; unread, it would make the end a reset
+                pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, name="answering")
