@@ -34,6 +34,11 @@ def is_control(host: object) -> bool:
     return isinstance(host, str) and host.lower() in _KNOWN
 
 
+def following(dialect: str) -> str:
+    """The one to try next."""
+    return DIALECTS[(DIALECTS.index(dialect) + 1) % len(DIALECTS)]
+
+
 class DialectMemory:
     """Which dialect a bridge was last seen to speak, by its credential. `fixed`: do not find out, it is this one."""
 
@@ -59,9 +64,9 @@ class DialectMemory:
         """`dialect` was not understood: the next one to try. It is the first guess for this credential from now on."""
         if self.fixed:
             return self.fixed
-        following = DIALECTS[(DIALECTS.index(dialect) + 1) % len(DIALECTS)]
-        self._remember(credential, following)
-        return following
+        next_one = following(dialect)
+        self._remember(credential, next_one)
+        return next_one
 
     def suspect(self, credential: str, dialect: str) -> str:
         """It looks as if `dialect` had not been understood; the next one to try. Believed at the second time if it once was."""

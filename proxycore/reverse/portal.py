@@ -380,11 +380,36 @@ class Portal(Outbound):
 
     def _on_held_up(self, link: Link) -> None:
         """A slow session holds up the carrier of another core: ask for another one, unless there is."""
-        if link.is_draining or link.control is None or self._loop.time() - link.addressed_at < SETTLE_S:
+        if link.is_draining or link.control is None:
             return
-        if not any(not (other.is_draining or other.is_congested or other.is_quarantined) for other in self.links):
-            _log.info("portal %s: a slow session holds up the carrier from %s", self.tag, _text(link.source))
+        if any(not (other.is_draining or other.is_congested or other.is_quarantined) for other in self.links):
+            return
+        _log.info("portal %s: a slow session holds up the carrier from %s", self.tag, _text(link.source))
+        if self._memory.is_confirmed(link.credential, link.dialect):
             self._drain(link)
+        else:
+            self._drain_by_all_names(link)
+
+    def _drain_by_all_names(self, link: Link) -> None:
+        """Which dialect the bridge speaks is not known yet, and it cannot say that it does not know a name: it is not read.
+
+        So it hears the DRAIN by all that it has not refused, in sessions of their own: it may have ended the one of now, and a
+        V2Ray that has to answer what is about no session reads nothing more until it can. What comes of it tells nothing about
+        any of the names.
+        """
+        link.is_draining = True
+        control_session, link.control = link.control, None
+        if control_session is not None:
+            control_session.close()
+        name = link.dialect
+        for _ in range(link.tries, len(dialect.DIALECTS) + 1):
+            if link.carrier.is_full:
+                break
+            session = link.carrier.open_packets(
+                Destination("udp", name, 0), control.encode_control(control.DRAIN, self._padding()))
+            session.close()
+            name = dialect.following(name)
+        _log.debug("portal %s: draining a carrier after %d sessions, by all names", self.tag, link.carrier.opened)
 
     def _on_outcome(self, link: Link, *, is_good: bool) -> None:
         is_passed_over = self.picker.outcome(link.credential, self._loop.time(), is_failure=not is_good)

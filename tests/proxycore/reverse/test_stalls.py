@@ -264,12 +264,32 @@ def test_no_spare_is_asked_for_where_the_name_is_a_guess() -> None:
     public.end()
 
 
+def test_a_bridge_that_is_held_up_before_its_dialect_is_known_is_asked_by_all_names_that_it_has_not_refused() -> None:
+    public = Public(is_guessed=True)
+    public.bridge.peer.write(encode_end(1))
+    public.loop.turn()
+    public.stalled()
+    public.loop.advance(CONGESTED_S * 2)
+    assert public.bridge.control_names()[2:] == [dialect.V2FLY, dialect.V2RAY, dialect.XRAY_1]
+    assert public.bridge.states(2) == [control.ACTIVE]          # of a session that it may have ended it hears no more
+    number = max(frame[0] for frame in public.bridge.frames)
+    for session_id in range(number - 2, number + 1):
+        assert public.bridge.states(session_id) == [control.DRAIN]
+    second = public.bridge_comes()
+    assert second.control_names() == [dialect.V2FLY]            # which of them it was nobody knows
+    public.loop.advance(DRAIN_ANSWER_S + TICK_S)
+    assert public.portal._memory.first_guess("") == dialect.V2FLY
+    public.end()
+
+
 def test_a_bridge_that_does_not_read_has_not_misunderstood_a_drain() -> None:
     public = Public(is_guessed=True)
     carrier = public.portal.links[0].carrier
-    carrier.pause()
-    public.loop.advance(CONGESTED_S * 2)
+    for _ in range(DRAIN_AFTER_SESSIONS + 1):
+        public.client().peer.abort(None)
+    public.loop.advance(TICK_S)
     assert public.portal.links[0].is_draining
+    carrier.pause()
     public.loop.advance(DRAIN_ANSWER_S + TICK_S)
     assert public.portal._memory.first_guess("") == dialect.XRAY_25_9
     carrier.resume()
