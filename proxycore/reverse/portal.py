@@ -18,7 +18,7 @@ from proxycore.mux.client import MuxClient
 from proxycore.mux.codec import encode_addresses
 from proxycore.mux.extension import INITIAL_WINDOW_BYTES, MAX_PACKET_BYTES
 from proxycore.mux.extension import Extension as CarrierExtension
-from proxycore.mux.session import MuxSession
+from proxycore.mux.session import MuxPacketSession, MuxSession
 from proxycore.net.limits import CARRIER_LIMITS
 from proxycore.net.poller import Loop
 from proxycore.net.wheel import Wheel
@@ -52,7 +52,7 @@ WRONG_GUESS_S = (45.0, 150.0)
 """A carrier lost at this age, while the dialect was only guessed, suggests that the bridge never understood it."""
 
 SETTLE_S = 1.5
-"""A carrier is not drained before its control session is this old: a bridge that does not understand it needs a
+"""A carrier that serves is not drained before its control session is this old: a bridge that does not understand it needs a
 second to say so (V2Ray: a name that cannot be resolved, tried five times), and would not understand the DRAIN."""
 
 DRAIN_ANSWER_S = 6.0
@@ -397,8 +397,7 @@ class Portal(Outbound):
         V2Ray that has to answer what is about no session reads nothing more until it can. What comes of it tells nothing about
         any of the names.
         """
-        link.is_draining = True
-        control_session, link.control = link.control, None
+        control_session = self._leave(link)
         if control_session is not None:
             control_session.close()
         name = link.dialect
@@ -409,7 +408,6 @@ class Portal(Outbound):
                 Destination("udp", name, 0), control.encode_control(control.DRAIN, self._padding()))
             session.close()
             name = dialect.following(name)
-        _log.debug("portal %s: draining a carrier after %d sessions, by all names", self.tag, link.carrier.opened)
 
     def _on_outcome(self, link: Link, *, is_good: bool) -> None:
         is_passed_over = self.picker.outcome(link.credential, self._loop.time(), is_failure=not is_good)
@@ -493,13 +491,18 @@ class Portal(Outbound):
 
     def _drain(self, link: Link) -> None:
         """Tell the bridge to open another carrier, and use this one only until that is there."""
-        link.is_draining = True
         link.drained_at = self._loop.time()
-        control_session, link.control = link.control, None
+        control_session = self._leave(link)
         if control_session is not None:
             control_session.write_control(control.encode_control(control.DRAIN, self._padding()))
             control_session.close()
+
+    def _leave(self, link: Link) -> MuxPacketSession | None:
+        """Use it only until there is another; its control session, which still is to be told so."""
         _log.debug("portal %s: draining a carrier after %d sessions", self.tag, link.carrier.opened)
+        link.is_draining = True
+        control_session, link.control = link.control, None
+        return control_session
 
     def _judge_drain(self, link: Link) -> None:
         """No carrier has come in answer to a DRAIN: this dialect was not understood, so the next carrier gets another."""
